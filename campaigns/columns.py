@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from campaigns.column_names import FURTHER_COLUMNS, PHONE_COLUMN, ColumnNames, ListColumn, is_zone_column
 from campaigns.errors import ListRefused, quoted
@@ -65,6 +65,10 @@ class Columns:
     consent_source: int | None = None
     zone: tuple[int, str] | None = None
     further: tuple[tuple[int, str], ...] = ()
+
+    def lent(self) -> Columns:
+        """The same, of another contact's cells: none of them says where the number is, nor that anybody agreed."""
+        return replace(self, beside=(), consent_at=None, consent_source=None, zone=None, further=())
 
     def name(self, index: int) -> str:
         """The column's own name, as it is kept."""

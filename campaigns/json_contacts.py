@@ -91,10 +91,12 @@ def read_object(
     notes: ImportNotes,
     policy: ListPolicy | None = None,
     rules: NumberRules = ANY_COUNTRY,
+    lent: bool = False,
 ) -> AcceptedRow | RejectedRow:
-    """Read one contact that is no list's by the same rules, with one number; its columns are noted. Raises
-    ListRefused for a column that the templates need and it lacks, or for too many."""
-    keys = _ContactKeys(limits, further=False)
+    """Read one contact that is no list's by the same rules, with one number; its columns are noted. Those that are
+    `lent` by another contact say nothing of this one: not where it is, nor that it agreed. Raises ListRefused for a
+    column that the templates need and it lacks, or for too many."""
+    keys = _ContactKeys(limits, further=False, lent=lent)
     keys.columns(tuple(contact))
     keys.require_phone()
     notes.columns = keys.known.columns
@@ -107,9 +109,10 @@ def read_object(
 class _ContactKeys:
     """The keys of JSON contacts, checked once each: together they are the list's columns."""
 
-    def __init__(self, limits: Limits, *, further: bool = True) -> None:
+    def __init__(self, limits: Limits, *, further: bool = True, lent: bool = False) -> None:
         self.known = ColumnNames(further=further)
         self._limits = limits
+        self._lent = lent
         self._names: dict[str, str] = {}
         self._columns: dict[tuple[str, ...], Columns] = {}
 
@@ -133,6 +136,8 @@ class _ContactKeys:
                 f"contacts has more than {self._limits.max_columns} different keys, the most a list may have",
             )
         columns = columns_of([self._names[key] for key in keys], self.known.variables)
+        if self._lent:
+            columns = columns.lent()
         if len(self._columns) < BATCH_ROWS:
             self._columns[keys] = columns
         return columns

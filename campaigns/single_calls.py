@@ -17,12 +17,13 @@ from typing import Any, Self
 
 import orjson
 
-from campaigns import additions, openings, policy_choice
+from campaigns import additions, openings, policy_choice, store
 from campaigns.addition_rows import Added
-from campaigns.column_names import ListColumn
+from campaigns.column_names import ListColumn, variable_name
 from campaigns.errors import CampaignsError
 from campaigns.import_rows import AcceptedRow
 from campaigns.policy_choice import PolicyChoice
+from campaigns.row_templates import Template
 from campaigns.suppressed_rows import ErasedNumbers
 from campaigns.suppression_match import suppressed
 from campaigns.window_changes import Window
@@ -61,10 +62,10 @@ _BARRED = f"""
         AS barred"""
 _TESTED = """
     SELECT c.id, c.name, c.agent_id, c.phone_number_id, c.windows, c.holidays, c.time_zone, c.policy_packs,
-        c.purpose, p.e164,
+        c.purpose, p.e164, c.import_columns AS columns, a.variables,
         c.completed_at IS NOT NULL AS over,
         (SELECT custom_fields FROM contact WHERE campaign_id = c.id ORDER BY position LIMIT 1) AS first
-    FROM campaign c JOIN phone_number p ON p.id = c.phone_number_id
+    FROM campaign c JOIN phone_number p ON p.id = c.phone_number_id JOIN agent a ON a.id = c.agent_id
     WHERE c.id = %s AND c.tenant_id = %s AND c.deleted_at IS NULL AND NOT c.single_call"""
 _TESTS = "SELECT id FROM campaign WHERE test_of = %s AND completed_at IS NULL ORDER BY id"
 _PLACED = """
@@ -168,7 +169,7 @@ class SingleCall:
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A campaign that a test call tries, and the columns of the first contact of its list."""
+    """A campaign that a test call tries, and of the first contact of its list the columns that its agent needs."""
 
     campaign_id: uuid.UUID
     name: str
@@ -177,6 +178,7 @@ class Tested:
     caller_id: str
     window: Window
     policy: PolicyChoice
+    templates: tuple[Template, ...]
     first: Mapping[str, str]
 
 
@@ -243,6 +245,8 @@ def tested(campaign_id: uuid.UUID, tenant_id: str) -> Tested | None:
     if one["over"]:
         raise SingleCallRefusedError("ended", "The campaign has ended; no test call of it can be placed.")
     window = Window(one["windows"], one["holidays"], one["time_zone"])
+    templates = store.agent_templates(one["agent_id"])
+    variables = {column["column"]: column["variable"] for column in one["columns"] or ()}
     return Tested(
         one["id"],
         one["name"],
@@ -251,8 +255,29 @@ def tested(campaign_id: uuid.UUID, tenant_id: str) -> Tested | None:
         one["e164"],
         window,
         policy_choice.of_row(one),
-        one["first"] or {},
+        templates,
+        needed(one["first"] or {}, templates, one["variables"], variables),
     )
+
+
+def needed(
+    fields: Mapping[str, str],
+    templates: Sequence[Template],
+    travels: Sequence[str] | None,
+    variables: Mapping[str, str],
+) -> dict[str, str]:
+    """Those of a contact's columns that an agent with these templates says or dials, and those that travel with its
+    calls: all of them where that is None. `variables` are the columns' own, where their list names them. Pure."""
+    if travels is None:
+        return dict(fields)
+    wanted = {name for template in templates for name in template.columns}
+    carried = {variable_name(name) for name in wanted}
+    wanted.update(travels)
+    return {
+        name: value
+        for name, value in fields.items()
+        if name in wanted or (variables.get(name) or variable_name(name)) in carried
+    }
 
 
 def open_tests(campaign_id: uuid.UUID) -> list[uuid.UUID]:

@@ -5,7 +5,6 @@ No web process speaks to a switch: a row is written, for whichever dialer is the
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
@@ -106,7 +105,7 @@ def originate(body: OriginateValues) -> Response:
         policy, window = _defaults(caller.tenant_id)
         given = body.get("custom_fields", {})
         judges = policy.of_list(number["e164"]), allowed_numbers.of_tenant(caller.tenant_id)
-        templates = _templates(agent_id)
+        templates = store.agent_templates(agent_id)
         row, columns = _row(body["to_number"], given, number["e164"], templates, judges)
         return _take(
             single_calls.SingleCall(
@@ -143,8 +142,10 @@ def test_call(body: TestValues, campaign_id: str) -> Response:
     """Try a campaign on one of your own numbers
 
     Its agent, caller id, calling window and suppressions, to one of `/test-numbers`, whether it runs or is still
-    being prepared. It is counted apart: the campaign's counts and list stay as they are. All else is as of
-    `POST /calls/originate`; where the campaign is stopped, a test call that waits does not leave.
+    being prepared. Without `custom_fields` its agent is given those columns of the list's first contact that it
+    needs; where the number is, and whether it may be called, they do not say. It is counted apart: the campaign's
+    counts and list stay as they are. All else is as of `POST /calls/originate`; where the campaign is stopped, a test
+    call that waits does not leave.
     """
     caller, found_id = current_caller(), id_or_404(campaign_id, "Campaign")
 
@@ -153,10 +154,16 @@ def test_call(body: TestValues, campaign_id: str) -> Response:
         if tested is None:
             raise not_found("Campaign")
         _own_number(tested.caller_id, caller.tenant_id)
-        given = body.get("custom_fields", tested.first)
         asked = tested.policy.of_list(tested.caller_id)
-        judges, templates = (asked, allowed_numbers.of_tenant(caller.tenant_id)), _templates(tested.agent_id)
-        row, columns = _row(body["to_number"], given, tested.caller_id, templates, judges)
+        judges = asked, allowed_numbers.of_tenant(caller.tenant_id)
+        row, columns = _row(
+            body["to_number"],
+            body.get("custom_fields", tested.first),
+            tested.caller_id,
+            tested.templates,
+            judges,
+            lent="custom_fields" not in body,
+        )
         (allowed,) = rows(_TEST_NUMBERS, caller.tenant_id)
         if row.phone_number not in allowed["test_numbers"]:
             raise invalid(
@@ -269,19 +276,17 @@ def _own_number(text: str, tenant_id: str) -> Mapping[str, Any]:
     return found[0]
 
 
-def _templates(agent_id: uuid.UUID) -> tuple[Template, ...]:
-    return store.agent_templates(agent_id)
-
-
 def _row(
     to_number: str,
     given: Mapping[str, object],
     caller_id: str,
     templates: tuple[Template, ...],
     judges: tuple[ListPolicy | None, NumberRules],
+    *,
+    lent: bool = False,
 ) -> tuple[AcceptedRow, list[ListColumn]]:
-    """The contact by the rules of a list, as policy packs and the tenant's limits judge it, and its columns. Raises
-    ApiError 400."""
+    """The contact by the rules of a list, as policy packs and the tenant's limits judge it, and its columns, which
+    say nothing of its number where they are `lent`. Raises ApiError 400."""
     notes = ImportNotes()
     contact = {
         PHONE_COLUMN: to_number,
@@ -296,6 +301,7 @@ def _row(
             notes=notes,
             policy=judges[0],
             rules=judges[1],
+            lent=lent,
         )
     except ListRefused as error:
         raise ApiError(400, f"custom_fields: {error}.", code=error.code) from error

@@ -142,6 +142,14 @@ SINGLE_CALLS = (
         (f"{PLACED}::test_a_test_call_is_not_claimed_to_whom_its_campaign_may_not_call",),
     ),
     Mutation(
+        "test call judged by a stranger's word",
+        "a test number is called at night, or without consent, since it is day where somebody else is, who agreed",
+        "api/routes/single_calls.py",
+        'lent="custom_fields" not in body,',
+        "lent=False,",
+        (f"{ASKED}::test_a_test_number_is_judged_by_itself",),
+    ),
+    Mutation(
         "test call to anybody",
         "a test call goes to a number that nobody allowed",
         "api/routes/single_calls.py",

@@ -296,6 +296,61 @@ def test_a_campaign_is_tried_on_an_allowed_number_and_stays_as_it_is(ready: Site
     assert contact["custom_fields"] == {"first_name": "Ann"}
 
 
+def lender(site: Site, **columns: str) -> str:
+    """A campaign whose list has these columns; its id."""
+    body = site.fields() | {"contacts": [{"phone_number": "+14155559001", **columns}]}
+    created = site.post("/campaigns", json=body)
+    assert created.status_code == 201, created.text
+    campaign_id: str = created.json["id"]
+    return campaign_id
+
+
+def contact_of(site: Site, campaign_id: str) -> dict[str, Any]:
+    (contact,) = site.get(f"/campaigns/{campaign_id}/contacts").json["contacts"]
+    return dict(contact)
+
+
+def test_a_test_call_is_lent_the_columns_that_its_agent_needs_and_no_other(ready: Site) -> None:
+    allow(ready, NUMBER)
+    action = '{"type": "transfer", "extension": "1{desk_no}"}'
+    ready.sql("UPDATE agent SET action = %s, variables = %s", action, '["City"]')
+    columns = {"Desk No": "23", "City": "Ulm", "ssn": "078-05-1120"}
+    taken = trial(ready, lender(ready, **columns))
+    assert taken.status_code == 201, taken.text
+    assert contact_of(ready, taken.json["id"])["custom_fields"] == {"Desk No": "23", "City": "Ulm"}
+    ready.sql("UPDATE agent SET variables = NULL")
+    taken = trial(ready, lender(ready, **columns))
+    assert contact_of(ready, taken.json["id"])["custom_fields"] == columns, "with NULL all travel"
+
+
+def test_a_test_number_is_judged_by_itself(ready: Site) -> None:
+    """Not by where the first contact of the list is, nor by what that one agreed to."""
+    allow(ready, NUMBER)
+    theirs = {
+        "time_zone": "Asia/Tokyo",
+        "consent_at": "2026-01-31",
+        "consent_source": "form",
+        "country": "JP",
+    }
+    campaign_id = lender(ready, **theirs)
+    taken = trial(ready, campaign_id, to="(415) 555-0123")
+    assert taken.status_code == 201, taken.text
+    contact = contact_of(ready, taken.json["id"])
+    assert contact["custom_fields"] == theirs
+    assert (contact["phone_number"], contact["consent_at"], contact["consent_source"]) == (NUMBER, None, None)
+    assert zones_of(ready, taken.json["id"]) == [["America/Los_Angeles"]]
+    own = trial(ready, campaign_id, custom_fields=theirs | {"country": "US"}).json["id"]
+    assert zones_of(ready, own) == [["Asia/Tokyo"]], "what is said of the test number itself"
+    assert contact_of(ready, own)["consent_source"] == "form"
+
+
+def zones_of(site: Site, campaign_id: str) -> list[list[str]]:
+    return [
+        row["zones"]
+        for row in site.sql("SELECT zones FROM campaign_zone WHERE campaign_id = %s", campaign_id)
+    ]
+
+
 def test_a_test_call_keeps_to_the_campaigns_own_list_and_window(ready: Site) -> None:
     allow(ready, NUMBER)
     campaign_id = ready.create(1)
