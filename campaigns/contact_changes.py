@@ -68,9 +68,6 @@ _SOME = _CHANGE.format(
 _LAST = "SELECT coalesce(max(position), 0) AS last FROM contact WHERE campaign_id = %s"
 # Written, so that dialers look at the campaign at once: they know a campaign by its row.
 _TELL = "UPDATE campaign SET next_action_at = next_action_at WHERE id = %s"
-NEVER_OPENS = (
-    "Contact can never be called: the campaign's window does not open in its time zones within a year."
-)
 
 
 class ContactNotFoundError(CampaignsError):
@@ -142,8 +139,10 @@ def change(
     if asked.to is status and "next_attempt_at" not in changes:
         # It is so already: what was said of its time stands.
         return
-    if asked.to is ContactStatus.PENDING and openings.never_opens(campaign_id, found[0]["zone_group"]):
-        raise ContactRefusedError(NEVER_OPENS)
+    if asked.to is ContactStatus.PENDING:
+        never = openings.why_never(campaign_id, found[0]["zone_group"])
+        if never is not None:
+            raise ContactRefusedError(f"Contact can never be called: {never}.")
     _change(_ONE, _parameters(campaign_id, asked) | {"among": [status], "contact": contact_id})
 
 

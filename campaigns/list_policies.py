@@ -26,14 +26,16 @@ class ListPolicy:
 
 def refused_by(rule: Rule, caller_id: str) -> CellRefused:
     """The refusal of who is barred by a rule, with what would help."""
+    reason = barred_reason(rule, caller_id)
     if isinstance(rule.demand, Consent):
-        reason = (
-            f"{consent.AT} is empty, and nobody may be called there without consent ({rule.source}); "
-            "fill it in, or leave the row out"
-        )
-        return CellRefused("consent_missing", reason, consent.AT)
-    reason = (
-        f"the campaign's number {caller_id} may not be shown there ({rule.source}); "
-        "call from another, or leave the row out"
+        return CellRefused("consent_missing", f"{reason}; fill it in, or leave the row out", consent.AT)
+    return CellRefused(
+        "caller_id_refused", f"{reason}; call from another, or leave the row out", PHONE_COLUMN
     )
-    return CellRefused("caller_id_refused", reason, PHONE_COLUMN)
+
+
+def barred_reason(rule: Rule, caller_id: str) -> str:
+    """Why who is barred by a rule may not be called, with its source."""
+    if isinstance(rule.demand, Consent):
+        return f"{consent.AT} is empty, and nobody may be called there without consent ({rule.source})"
+    return f"the campaign's number {caller_id} may not be shown there ({rule.source})"

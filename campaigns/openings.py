@@ -20,24 +20,16 @@ import orjson
 
 from campaigns import policy_choice
 from campaigns.further_numbers import following, goes_on
-from campaigns.number_zones import Zones
+from campaigns.group_hours import AHEAD_SECONDS, GroupHours, inside
 from campaigns.places import HEAD, places_of
-from campaigns.policies import Demands
 from campaigns.policy_packs import Rule, packs_version
-from campaigns.windows import DAY, Span, Windows, merged
+from campaigns.windows import DAY, Span, Windows
 from campaigns.zone_groups import Group
 from cooperative import let_others_run
 from models import db, rows, transaction
 
-AHEAD_SECONDS = 15 * DAY
 AGAIN_SECONDS = 8 * DAY
 """Openings that are known no further ahead than this are written on."""
-LONGEST_SECONDS = 370 * DAY
-"""A window that does not open for so long never does."""
-STEP_SECONDS = 30 * DAY
-"""Openings farther away than AHEAD_SECONDS are looked for so many at a time, until there are FEW."""
-FEW = 50
-"""Of openings that are farther away than AHEAD_SECONDS, which a holiday of weeks puts there, so many are kept."""
 
 _UNFINISHED = "completed_at IS NULL AND deleted_at IS NULL"
 _DUE = f"""
@@ -54,9 +46,10 @@ _TAKE_AWAY = f"""
     RETURNING campaign.id"""
 _BOUND = """policy_packs, purpose,
         (SELECT e164 FROM phone_number WHERE phone_number.id = phone_number_id) AS caller_id"""
-_LOCKED = f"""
+_WINDOW = f"""
     SELECT windows, holidays, time_zone, {_BOUND}, {_UNFINISHED} AS open, extract(epoch FROM now())::float8 AS now
-    FROM campaign WHERE id = %s FOR NO KEY UPDATE"""
+    FROM campaign WHERE id = %s"""
+_LOCKED = f"{_WINDOW} FOR NO KEY UPDATE"
 _WRITE = """
     INSERT INTO opening (campaign_id, zone_group, opens_at, closes_at)
     SELECT %s, written.zone_group, to_timestamp(written.opens), to_timestamp(written.closes)
@@ -97,14 +90,15 @@ GROUP BY zone_group ORDER BY count(*) DESC, zone_group"""
 
 @dataclass(frozen=True, slots=True)
 class NeverOpen:
-    """Contacts of one group, one of them by its number, and the zones in which the window never opens at once, or the
-    rule of a policy pack that bars them."""
+    """Contacts of one group, one of them by its number, and the zones in which the window never opens at once, the
+    rule of a policy pack that bars them, or the rules whose hours it never opens within."""
 
     contacts: int
     phone_number: str
-    zones: Zones
+    zones: Sequence[str]
     zone_group: int
     barred_by: Rule | None = None
+    never_within: tuple[Rule, ...] = ()
 
     def __str__(self) -> str:
         who = "1 contact is cancelled" if self.contacts == 1 else f"{self.contacts} contacts are cancelled"
@@ -116,9 +110,11 @@ class NeverOpen:
         if self.barred_by is not None:
             return f"{self.barred_by.source} bars such calls"
         shown = ", ".join(self.zones[:3]) + (", …" if len(self.zones) > 3 else "")
+        hours = inside(self.never_within)
         if len(self.zones) == 1:
-            return f"the window does not open within a year in {shown}"
-        return f"they may be in any of {len(self.zones)} time zones ({shown}), where it is never open at once"
+            return f"the window does not open within a year in {shown}{hours}"
+        zones = f"any of {len(self.zones)} time zones ({shown})"
+        return f"they may be in {zones}, where it is never open at once{hours}"
 
 
 @cache
@@ -177,45 +173,12 @@ def _write_groups(
     now = math.floor(campaign["now"])
     found: dict[int, list[Span]] = {}
     for group in groups:
-        found[group["zone_group"]] = _ahead(windows, campaign, group, now)
+        found[group["zone_group"]] = GroupHours.of(windows, campaign, group).ahead(now)
         let_others_run()
     lines = [(group, opens, closes) for group, spans in found.items() for opens, closes in spans]
     names, opens, closes = ([line[place] for line in lines] for place in range(3))
     rows(_WRITE, campaign_id, names, opens, closes)
     return [group for group, spans in found.items() if not spans]
-
-
-def _ahead(windows: Windows, campaign: Mapping[str, Any], group: Mapping[str, Any], now: int) -> list[Span]:
-    """The openings of a group, as far as the packs that bind it let there be any."""
-    asked = _demands(campaign, group)
-    if _barred_by(asked, campaign, group) is not None:
-        return []
-    zones = group["zones"] or [campaign["time_zone"]]
-    return ahead(windows if asked is None else windows.within(asked.hours), zones, now)
-
-
-def _demands(campaign: Mapping[str, Any], group: Mapping[str, Any]) -> Demands | None:
-    policy = policy_choice.of_row(campaign).policy
-    return None if policy is None else policy.demands_on(tuple(group["places"]))
-
-
-def _barred_by(asked: Demands | None, campaign: Mapping[str, Any], group: Mapping[str, Any]) -> Rule | None:
-    return None if asked is None else asked.bars(campaign["caller_id"], consented=group["consented"])
-
-
-def ahead(windows: Windows, zones: Sequence[str], now: int) -> list[Span]:
-    """The openings of the next AHEAD_SECONDS in all of these zones, or the first after that; none where there is none
-    within LONGEST_SECONDS."""
-    found: list[Span] = []
-    start, end = now, now + AHEAD_SECONDS
-    while start < now + LONGEST_SECONDS:
-        found = merged([*found, *windows.openings_of_all(zones, start, end)])
-        # The last of them may go on.
-        if found and (start == now or len(found) > FEW):
-            break
-        let_others_run()
-        start, end = end, min(end + STEP_SECONDS, now + LONGEST_SECONDS)
-    return found if start == now else found[:FEW]
 
 
 def go_on_elsewhere(campaign_id: uuid.UUID, groups: Sequence[int], table: str = "contact") -> None:
@@ -229,11 +192,10 @@ def cancel_never_open(campaign_id: uuid.UUID, groups: Sequence[int]) -> list[Nev
     another: nobody could ever call them. Their counts are the caller's to write."""
     if not groups:
         return []
-    (campaign,) = rows(f"SELECT time_zone, {_BOUND} FROM campaign WHERE id = %s", campaign_id)
-    known = {row["zone_group"]: row for row in _placed(campaign_id, campaign, rows(_GROUPS, campaign_id))}
+    known, now = _hours(campaign_id, groups)
     go_on_elsewhere(campaign_id, groups)
     gone = rows(_CANCEL, campaign_id, list(groups))
-    return [_never_open(row, campaign, known[row["zone_group"]]) for row in gone]
+    return [_never_open(row, known[row["zone_group"]], now) for row in gone]
 
 
 def never_groups(campaign: Mapping[str, Any], groups: Mapping[int, Group], now: int) -> list[int]:
@@ -241,7 +203,7 @@ def never_groups(campaign: Mapping[str, Any], groups: Mapping[int, Group], now: 
     windows = Windows.from_json(campaign["windows"], campaign["holidays"])
     found = []
     for name, group in groups.items():
-        if not _ahead(windows, campaign, group._asdict(), now):
+        if not GroupHours.of(windows, campaign, group._asdict()).ahead(now):
             found.append(name)
         let_others_run()
     return found
@@ -255,17 +217,18 @@ def never_open(
     windows = Windows.from_json(campaign["windows"], campaign["holidays"])
     found: list[NeverOpen] = []
     for row in contacts:
-        group = groups[row["zone_group"]]._asdict()
-        if not _ahead(windows, campaign, group, now):
-            found.append(_never_open(row, campaign, group))
+        hours = GroupHours.of(windows, campaign, groups[row["zone_group"]]._asdict())
+        if not hours.ahead(now):
+            found.append(_never_open(row, hours, now))
         let_others_run()
     return found
 
 
-def _never_open(row: Mapping[str, Any], campaign: Mapping[str, Any], group: Mapping[str, Any]) -> NeverOpen:
-    barred_by = _barred_by(_demands(campaign, group), campaign, group)
-    zones = tuple(group["zones"] or [campaign["time_zone"]])
-    return NeverOpen(row["contacts"], row["phone_number"], zones, row["zone_group"], barred_by)
+def _never_open(row: Mapping[str, Any], hours: GroupHours, now: int) -> NeverOpen:
+    barred_by = hours.barred_by
+    never_within = () if barred_by is not None else hours.never_within(now)
+    group = row["zone_group"]
+    return NeverOpen(row["contacts"], row["phone_number"], hours.zones, group, barred_by, never_within)
 
 
 def add_groups(campaign_id: uuid.UUID, groups: Mapping[int, Group]) -> list[NeverOpen]:
@@ -313,15 +276,28 @@ def look_soon(campaign_id: uuid.UUID) -> None:
     )
 
 
-def never_opens(campaign_id: uuid.UUID, group: int) -> bool:
-    """Whether the campaign's window never opens for the contacts of a group."""
-    (campaign,) = rows(
-        f"SELECT windows, holidays, time_zone, {_BOUND}, extract(epoch FROM now())::float8 AS now"
-        " FROM campaign WHERE id = %s",
-        campaign_id,
-    )
-    found = _placed(campaign_id, campaign, rows(f"{_GROUPS} AND zone_group = %s", campaign_id, group))
-    if campaign["windows"] is None or not found:
-        return False
+def why_never(campaign_id: uuid.UUID, group: int) -> str | None:
+    """Why the contacts of a group can never be called, as the rest of a sentence; None where they can."""
+    known, now = _hours(campaign_id, [group])
+    hours = known.get(group)
+    return None if hours is None or hours.ahead(now) else hours.why_never(now)
+
+
+def hours_of_contact(campaign_id: uuid.UUID, contact_id: uuid.UUID) -> tuple[GroupHours, int]:
+    """When a contact of a campaign with a window may be called, and what time it is for the database."""
+    (contact,) = rows("SELECT zone_group FROM contact WHERE id = %s", contact_id)
+    known, now = _hours(campaign_id, [contact["zone_group"]])
+    return known[contact["zone_group"]], now
+
+
+def _hours(campaign_id: uuid.UUID, groups: Sequence[int]) -> tuple[dict[int, GroupHours], int]:
+    """When each of these groups of a campaign may be called, none of one without a window; and what time it is for
+    the database."""
+    (campaign,) = rows(_WINDOW, campaign_id)
+    now = math.floor(campaign["now"])
+    if campaign["windows"] is None:
+        return {}, now
     windows = Windows.from_json(campaign["windows"], campaign["holidays"])
-    return not _ahead(windows, campaign, found[0], math.floor(campaign["now"]))
+    found = rows(f"{_GROUPS} AND zone_group = ANY(%s::bigint[])", campaign_id, list(groups))
+    placed = _placed(campaign_id, campaign, found)
+    return {group["zone_group"]: GroupHours.of(windows, campaign, group) for group in placed}, now

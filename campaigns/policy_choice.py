@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from campaigns.errors import CampaignsError
-from campaigns.list_policies import ListPolicy, refused_by
+from campaigns.list_policies import ListPolicy, barred_reason
 from campaigns.policies import Demands, Policy
 from campaigns.windows import DAYS
 from models import rows
@@ -146,8 +146,7 @@ def check_place(asked: Demands, caller_id: str, ring_seconds: int | None) -> Non
         )
     refusing = asked.refusing(caller_id)
     if refusing is not None:
-        reason = refused_by(refusing, caller_id).reason.partition(";")[0]
-        raise PolicyRefusedError(f"In {where} {reason}.", of_caller_id=True)
+        raise PolicyRefusedError(f"In {where} {barred_reason(refusing, caller_id)}.", of_caller_id=True)
 
 
 def _refuse_beside_older_dialers() -> None:

@@ -21,6 +21,7 @@ from campaigns import additions, openings, policy_choice, store
 from campaigns.addition_rows import Added
 from campaigns.column_names import ListColumn, variable_name
 from campaigns.errors import CampaignsError
+from campaigns.group_hours import hours_of
 from campaigns.import_rows import AcceptedRow
 from campaigns.policy_choice import PolicyChoice
 from campaigns.row_templates import Template
@@ -311,7 +312,7 @@ def take(call: SingleCall, erased_numbers: ErasedNumbers) -> Taken:
     if added.result is Added.SUPPRESSED or added.contact_id is None:
         raise _suppressed()
     if call.window.windows is not None:
-        _refuse_outside(campaign_id)
+        _refuse_outside(campaign_id, added.contact_id)
     policy_choice.check(campaign_id)
     (contact,) = rows(_BOUND, added.contact_id)
     return Taken(
@@ -330,16 +331,23 @@ def placed(call_id: uuid.UUID, tenant_id: str) -> Placed | None:
     return Placed(**found[0]) if found else None
 
 
-def _refuse_outside(campaign_id: uuid.UUID) -> None:
+def _refuse_outside(campaign_id: uuid.UUID, contact_id: uuid.UUID) -> None:
     openings.write(campaign_id)
     found = rows(_OPENS, campaign_id)
+    if found and found[0]["open"]:
+        return
+    hours, now = openings.hours_of_contact(campaign_id, contact_id)
     if not found:
-        raise SingleCallRefusedError("window", "The calling window never opens for this number.")
-    if not found[0]["open"]:
-        opens_at = found[0]["opens_at"].strftime("%Y-%m-%dT%H:%M:%SZ")
-        raise SingleCallRefusedError(
-            "window", f"It is outside the calling window, which opens at {opens_at}."
-        )
+        raise SingleCallRefusedError("window", f"The number can never be called: {hours.why_never(now)}.")
+    opens_at = found[0]["opens_at"].strftime("%Y-%m-%dT%H:%M:%SZ")
+    shut, rules = hours.shut_by(now)
+    if not rules:
+        told = f"the calling window, which opens at {opens_at}"
+    elif shut:
+        told = f"the calling window and {hours_of(rules)}; both are open at {opens_at}"
+    else:
+        told = f"{hours_of(rules)}, which begin at {opens_at}"
+    raise SingleCallRefusedError("window", f"It is outside {told}.")
 
 
 def _barred(call: SingleCall, campaign_id: uuid.UUID) -> bool:

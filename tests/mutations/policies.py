@@ -13,9 +13,9 @@ LAWFUL = (
     Mutation(
         "hours of the pack forgotten",
         "a pack's hours narrow no campaign",
-        "campaigns/openings.py",
-        "windows if asked is None else windows.within(asked.hours)",
-        "windows",
+        "campaigns/group_hours.py",
+        "self.windows.within(self.demands.hours)",
+        "self.windows",
         (f"{API}::test_a_campaign_is_called_only_while_its_window_and_the_packs_are_open",),
     ),
     Mutation(
@@ -45,9 +45,9 @@ LAWFUL = (
     Mutation(
         "barred and called",
         "whom a newer pack bars keeps his openings",
-        "campaigns/openings.py",
-        "    if _barred_by(asked, campaign, group) is not None:",
-        "    if False:",
+        "campaigns/group_hours.py",
+        "        if self.barred_by is not None:",
+        "        if False:",
         (f"{API}::test_whom_a_newer_pack_bars_is_called_no_more",),
     ),
     Mutation(

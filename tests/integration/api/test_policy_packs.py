@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from campaigns.places import places_of
 from campaigns.policies import Policy
 from campaigns.policy_choice import ALL_DAY, KNOWN
 from campaigns.policy_packs import ADVICE, Pack, parse
-from campaigns.windows import common
+from campaigns.windows import DAYS, common
 from models import transaction
 from tests.integration.api.site import TENANT, Site
+from tests.integration.api.test_single_calls import allow, limiter_state, originate, trial
 
 MIGRATIONS = Path(__file__).parents[3] / "migrations"
 FLORIDA, NEW_YORK, BERLIN, LONDON = "+13055550123", "+12125550123", "+493012345678", "+442079460123"
@@ -273,6 +275,77 @@ def test_whom_a_newer_pack_bars_is_called_no_more(site: Site, newer: Any) -> Non
     assert patch(site, campaign_id, purpose="sales").status_code == 200
     assert spans(site, campaign_id, NEW_YORK) == []
     assert spans(site, campaign_id, LONDON)
+
+
+LATER = "The Later Act, § 9 (policy pack us 2027.1)"
+NO_CONSENT = f"consent_at is empty, and nobody may be called there without consent ({LATER})"
+
+
+@pytest.mark.parametrize(
+    ("rule", "windows", "why"),
+    [
+        ("consent = true", ALL_DAY, NO_CONSENT),
+        (
+            'caller_id = { refused = ["geographic", "mobile", "voip"], own_country = true }',
+            ALL_DAY,
+            f"the campaign's number +442079460100 may not be shown there ({LATER})",
+        ),
+        (
+            'hours = { windows = [{ from = "10:00", to = "11:00" }] }',
+            [{"from": "08:00", "to": "09:00"}],
+            f"the calling window does not open in its time zones within a year inside the hours of {LATER}",
+        ),
+    ],
+)
+def test_who_can_never_be_called_back_is_told_by_which_rule(
+    site: Site, newer: Any, rule: str, windows: list[dict[str, Any]], why: str
+) -> None:
+    campaign_id = made(site, NEW_YORK, purpose="service", agreed=False)
+    newer(rule)
+    assert patch(site, campaign_id, purpose="sales", windows=windows).status_code == 200
+    if "own_country" in rule:
+        site.sql("UPDATE phone_number SET e164 = '+442079460100'")
+    (contact,) = site.get(f"/campaigns/{campaign_id}/contacts").json["contacts"]
+    path = f"/campaigns/{campaign_id}/contacts/{contact['id']}"
+    refused = site.request("PATCH", path, json={"next_attempt_at": "2099-01-01T00:00:00Z"})
+    assert (refused.status_code, refused.text) == (409, f"Contact can never be called: {why}.")
+
+
+def test_a_list_for_whom_the_law_leaves_no_hour_is_told_so(site: Site, newer: Any) -> None:
+    newer('hours = { windows = [{ from = "10:00", to = "11:00" }] }')
+    created = create(site, NEW_YORK, **BOUND | {"windows": [{"from": "08:00", "to": "09:00"}]})
+    assert created.status_code == 201, created.text
+    (warning,) = created.json["import"]["warnings"]
+    assert warning == (
+        f"1 contact is cancelled, {NEW_YORK} among them: the window does not open within a year in "
+        f"America/New_York inside the hours of {LATER}"
+    )
+
+
+def test_a_call_outside_the_hours_of_a_law_is_refused_with_its_source(site: Site, newer: Any) -> None:
+    """A single call, and a test call of a campaign."""
+    limiter_state(site)
+    default = "UPDATE tenant SET policy_packs = 'on', default_purpose = 'sales', default_time_zone = 'UTC'"
+    site.sql(default)
+    day = (datetime.now(UTC) + timedelta(days=3)).strftime("%a").lower()
+    newer(f'hours = {{ windows = [{{ from = "00:00", to = "24:00", days = ["{day}"] }}] }}')
+    allow(site, NEW_YORK)
+    campaign_id = made(site, FLORIDA)
+    for refused in (originate(site, to=NEW_YORK), trial(site, campaign_id, NEW_YORK)):
+        assert refused.status_code == 409
+        assert refused.text.startswith(f"It is outside the hours of {LATER}, which begin at 20"), refused.text
+    shut = [{"from": "00:00", "to": "24:00", "days": [DAYS[DAYS.index(day) - 1]]}]
+    noon = {"from": "12:00", "to": "13:00", "days": [day]}
+    assert patch(site, campaign_id, windows=[*shut, noon]).status_code == 200
+    refused = trial(site, campaign_id, NEW_YORK)
+    both = f"It is outside the calling window and the hours of {LATER}; both are open at 20"
+    assert (refused.status_code, refused.text[: len(both)]) == (409, both)
+    assert patch(site, campaign_id, windows=shut).status_code == 200
+    never = (
+        "The number can never be called: the calling window does not open in its time zones within a year "
+        f"inside the hours of {LATER}."
+    )
+    assert trial(site, campaign_id, NEW_YORK).text == never
 
 
 def test_who_may_not_show_the_number_or_rings_too_short_is_not_started(site: Site, newer: Any) -> None:
