@@ -14,12 +14,15 @@ from typing import Any
 
 import structlog
 
-# In E.164; and digits alone where they are a word of their own, as in a dial string or an address. An id, a time and
-# an address of the network have letters, hyphens, dots or colons around theirs.
+# In E.164, as it is written for people or within an address (%2B), too; and digits alone where they are a word of
+# their own, as in a dial string or a key. An id, a time and an address of the network have letters, hyphens, dots or
+# colons around theirs.
 _NUMBER = re.compile(
-    r"\+[1-9][0-9]{6,14}(?![0-9])|(?<=sip:)[0-9]{7,15}(?![0-9])|(?<=tel:)[0-9]{7,15}(?![0-9])"
-    r"|(?<![\w.:+-])[0-9]{8,15}(?![\w.-])"
+    r"(?P<plus>\+|%2[Bb])[1-9](?:[ .()/-]{0,2}[0-9]){6,14}(?![0-9])"
+    r"|(?<=sip:)[0-9]{7,15}(?![0-9])|(?<=tel:)[0-9]{7,15}(?![0-9])"
+    r"|(?<![\w.+-])(?<![0-9]:)[0-9]{8,15}(?![\w-]|\.[0-9])"
 )
+_DIGIT = re.compile("[0-9]")
 _SHOWN_DIGITS = 2
 _UNPRINTABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -31,10 +34,9 @@ def clean(text: str) -> str:
 
 
 def _masked(match: re.Match[str]) -> str:
-    number = match[0]
-    digits = number.removeprefix("+")
-    hidden = "*" * (len(digits) - _SHOWN_DIGITS)
-    return f"{number[: len(number) - len(digits)]}{hidden}{digits[-_SHOWN_DIGITS:]}"
+    plus = match["plus"] or ""
+    number = match[0].removeprefix(plus)
+    return plus + _DIGIT.sub("*", number, len(_DIGIT.findall(number)) - _SHOWN_DIGITS)
 
 
 def _written_out(match: re.Match[str]) -> str:

@@ -6,10 +6,10 @@ from typing import TypedDict
 
 from flask import Response
 
-from api import schemas
+from api import platform_keys, schemas
 from api.auth import current_caller, requires
 from api.blueprint import Blueprint
-from api.errors import ApiError, conflict, not_found
+from api.errors import ApiError, not_found
 from api.key_digest import ROLES, digest, display_prefix, fingerprint, new_key
 from api.paging import Page, PageQuery, PageValues, list_schema
 from api.resources import id_or_404, insert, page_of
@@ -20,10 +20,6 @@ from models import ApiKey, rows
 blp = Blueprint("api-keys", description="Who may ask")
 
 NOT_FOUND = "API key not found"
-LAST = "The key is the last one of role platform; it cannot be deleted before another has been made."
-OTHER_PLATFORM_KEY = """
-    SELECT 1 FROM api_key JOIN tenant ON tenant.id = api_key.tenant_id
-    WHERE api_key.role = 'platform' AND api_key.id <> %s AND tenant.deleted_at IS NULL LIMIT 1"""
 PLATFORM_ONLY = "The key's role is admin; a key of role platform needs platform."
 EXAMPLE: dict[str, object] = {
     "id": "019ab0c4-4444-7aaa-8bbb-0123456789ab",
@@ -114,7 +110,7 @@ def create_api_key(body: ApiKeyValues) -> tuple[dict[str, object], int, dict[str
 
 
 @blp.route("/api-keys/<api_key_id>", methods=["DELETE"])
-@requires("admin", errors={403: PLATFORM_ONLY, 404: NOT_FOUND, 409: LAST})
+@requires("admin", errors={403: PLATFORM_ONLY, 404: NOT_FOUND, 409: platform_keys.LAST})
 @blp.response(204)
 def delete_api_key(api_key_id: str) -> Response:
     """Delete an API key
@@ -124,8 +120,7 @@ def delete_api_key(api_key_id: str) -> Response:
     """
     key_id = id_or_404(api_key_id, "API key")
     with transaction():
-        # Of two that delete the last two, one is to see what the other did.
-        rows("SELECT pg_advisory_xact_lock(hashtextextended('platform keys', 0))")
+        platform_keys.hold()
         found = rows(
             "SELECT role FROM api_key WHERE id = %s AND tenant_id = %s FOR UPDATE",
             key_id,
@@ -134,8 +129,8 @@ def delete_api_key(api_key_id: str) -> Response:
         if not found:
             raise not_found("API key")
         _refuse_platform(found[0]["role"])
-        if found[0]["role"] == "platform" and not rows(OTHER_PLATFORM_KEY, key_id):
-            raise conflict(LAST, "last_platform_key")
+        if found[0]["role"] == "platform":
+            platform_keys.check_one_stays(platform_keys.LAST, key_id)
         rows("DELETE FROM api_key WHERE id = %s", key_id)
     return Response(status=204)
 

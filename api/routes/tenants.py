@@ -9,7 +9,7 @@ from typing import Any, Required, Unpack
 import marshmallow as ma
 from flask import Response
 
-from api import idempotency, notify, schemas
+from api import idempotency, notify, platform_keys, schemas
 from api.auth import TENANT, current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import conflict, not_found
@@ -289,11 +289,13 @@ def delete_tenant(tenant_id: str) -> Response:
     """
 
     def work() -> None:
+        platform_keys.hold()
         tenant = _tenant_or_404(tenant_id, lock=True)
         if rows("SELECT 1 FROM api_key WHERE id = %s AND tenant_id = %s", current_caller().key_id, tenant.id):
             raise conflict("The key in use is this tenant's; it cannot be deleted with it.", "in_use")
         for statement in DELETE_ALL:
             rows(statement, tenant.id)
+        platform_keys.check_one_stays(platform_keys.OF_TENANT)
         # Asked last: whoever creates a campaign holds on to an agent until it is stored, so none is missed.
         for campaign in rows(f"{UNFINISHED} ORDER BY created_at, id LIMIT 1", tenant.id):
             raise conflict(f"Tenant has {campaign_words(campaign)}; it cannot be deleted.", "in_use")

@@ -41,6 +41,13 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
         ("sip:14155550123@10.0.0.1:5060", "sip:*********23@10.0.0.1:5060"),
         ("14155550123@10.0.0.1", "*********23@10.0.0.1"),
         ("tel:4155550123 x", "tel:********23 x"),
+        (
+            "GET /api/v1/contacts?phone_number=%2B12025550101'",
+            "GET /api/v1/contacts?phone_number=%2B*********01'",
+        ),
+        ("no route to +1 (202) 555-0101.", "no route to +* (***) ***-**01."),
+        ("it is 2025550101. number:2025550101", "it is ********01. number:********01"),
+        ("2026-11-29 18:20:31.12345678 +02:00 +1 s", "2026-11-29 18:20:31.12345678 +02:00 +1 s"),
         ("a\x1b[31mred\x07\x9b1m", "a\\x1b[31mred\\x07\\x9b1m"),
         ("\u202etxt.exe \ud800", "\\u202etxt.exe \\ud800"),
         ("one\ntwo\ttab", "one\ntwo\\ttab"),

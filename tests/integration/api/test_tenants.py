@@ -1,4 +1,4 @@
-"""Tenants, their limits and their keys."""
+"""The last key of role platform stays, whoever deletes others at the same time: no other could be made without it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 import pytest
 
+from api import auth
 from campaigns import number_waits
 from tests.integration.api.resource_routes import NOBODY
 from tests.integration.api.site import Site
@@ -266,6 +267,21 @@ def test_the_last_platform_key_cannot_be_deleted(site: Site) -> None:
     headers = {"Authorization": f"Bearer {made.json['key']}"}
     refused = site.request("DELETE", f"/api-keys/{made.json['id']}", headers=headers)
     assert (refused.status_code, refused.text) == (409, last)
+
+
+def test_the_tenant_of_the_last_platform_key_cannot_be_deleted(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a key that somebody else deletes at that moment, and that is known here for half a second more."""
+    monkeypatch.setattr(auth, "CACHE_SECONDS", 3600.0)
+    assert site.get("/tenants", role="platform").status_code == 200
+    site.sql("DELETE FROM api_key WHERE role = 'platform' AND tenant_id = 'demo'")
+    refused = site.delete("/tenants/other", role="platform")
+    assert (refused.status_code, refused.text) == (
+        409,
+        "The tenant has the last key of role platform; it cannot be deleted before there is another.",
+    )
+    assert site.sql("SELECT 1 FROM tenant WHERE id = 'other' AND deleted_at IS NULL")
 
 
 def test_a_platform_key_of_a_deleted_tenant_is_not_another_one(site: Site) -> None:
