@@ -28,15 +28,16 @@ SELECT cause, sip_status, count(*)::int AS calls FROM (
     ORDER BY created_at DESC, id DESC LIMIT %s
 ) AS last GROUP BY cause, sip_status ORDER BY calls DESC, cause, sip_status LIMIT %s
 """
-
-
-_FIGURES = """
-SELECT c.id, coalesce(k.ended, 0)::int AS calls_ended, coalesce(k.picked_up, 0)::int AS picked_up, (
+RATE_SECONDS = 5
+RECENT = f"""(
         SELECT count(*) FROM call WHERE campaign_id = c.id
-            AND created_at > now() - interval '1 second' * %s AND created_at <= now()
-    )::int AS recent
+            AND created_at > now() - interval '{RATE_SECONDS} seconds' AND created_at <= now()
+    )::int AS recent"""
+"""The calls of a campaign `c` by which its `rate` is told."""
+_FIGURES = f"""
+SELECT c.id, coalesce(k.ended, 0)::int AS calls_ended, coalesce(k.picked_up, 0)::int AS picked_up, {RECENT}
 FROM unnest(%s::uuid[]) AS c (id) CROSS JOIN LATERAL (
-    SELECT sum(calls) FILTER (WHERE disposition NOT IN ('', 'not_sent')) AS ended,
+    SELECT sum(calls) FILTER (WHERE disposition NOT IN ('', '{Disposition.NOT_SENT}')) AS ended,
         sum(calls) FILTER (WHERE disposition = ANY(%s)) AS picked_up
     FROM (
         SELECT disposition, calls FROM call_count WHERE campaign_id = c.id
@@ -46,7 +47,6 @@ FROM unnest(%s::uuid[]) AS c (id) CROSS JOIN LATERAL (
 """
 PICKED_UP = (Disposition.ANSWERED, Disposition.ABANDONED, Disposition.AGENT_FAILED)
 """Of such a call somebody was on the line."""
-RATE_SECONDS = 5
 
 
 class CauseCount(TypedDict):
@@ -58,8 +58,11 @@ class CauseCount(TypedDict):
 
 
 class Outcomes(TypedDict):
-    """What became of a campaign's calls. The most frequent first."""
+    """What became of a campaign's calls, the most frequent first; how many were placed and are over, and how many of
+    those somebody picked up."""
 
+    calls_ended: int
+    picked_up: int
     dispositions: Mapping[str, int]
     top_causes: Sequence[CauseCount]
 
@@ -75,15 +78,20 @@ class Figures(TypedDict):
 
 def figures(campaign_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Figures]:
     """Those of each of these campaigns, on the connection that the caller holds."""
-    found = rows(_FIGURES, RATE_SECONDS, [*campaign_ids], [str(word) for word in PICKED_UP])
+    found = rows(_FIGURES, [*campaign_ids], [str(word) for word in PICKED_UP])
     return {
         row["id"]: {
             "calls_ended": row["calls_ended"],
             "picked_up": row["picked_up"],
-            "calls_per_second": round(row["recent"] / RATE_SECONDS, 1),
+            "calls_per_second": rate(row["recent"]),
         }
         for row in found
     }
+
+
+def rate(recent: int) -> float:
+    """Calls a second, by those that were begun within RATE_SECONDS."""
+    return round(recent / RATE_SECONDS, 1)
 
 
 def of_campaign(campaign_id: uuid.UUID) -> Outcomes:
@@ -91,8 +99,8 @@ def of_campaign(campaign_id: uuid.UUID) -> Outcomes:
     for row in rows(
         "SELECT kept_outcomes FROM campaign WHERE id = %s AND purged_at IS NOT NULL", campaign_id
     ):
-        kept: Outcomes = row["kept_outcomes"]
-        return kept
+        kept = row["kept_outcomes"]
+        return _outcomes(kept["dispositions"], kept["top_causes"])
     return counted(campaign_id)
 
 
@@ -100,9 +108,16 @@ def counted(campaign_id: uuid.UUID) -> Outcomes:
     """What became of its calls, by the calls."""
     by_disposition = rows(_BY_DISPOSITION, campaign_id, campaign_id)
     causes = rows(_CAUSES, campaign_id, LAST_CALLS, TOP)
+    return _outcomes(
+        {row["disposition"]: row["calls"] for row in by_disposition},
+        [{"cause": row["cause"], "sip_status": row["sip_status"], "calls": row["calls"]} for row in causes],
+    )
+
+
+def _outcomes(dispositions: Mapping[str, int], top_causes: Sequence[CauseCount]) -> Outcomes:
     return {
-        "dispositions": {row["disposition"]: row["calls"] for row in by_disposition},
-        "top_causes": [
-            {"cause": row["cause"], "sip_status": row["sip_status"], "calls": row["calls"]} for row in causes
-        ],
+        "calls_ended": sum(calls for word, calls in dispositions.items() if word != Disposition.NOT_SENT),
+        "picked_up": sum(dispositions.get(word, 0) for word in PICKED_UP),
+        "dispositions": dispositions,
+        "top_causes": top_causes,
     }

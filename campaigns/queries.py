@@ -10,9 +10,9 @@ from typing import Any, TypedDict
 
 import orjson
 
+from campaigns.call_outcomes import RECENT, rate
 from models import ContactStatus, rows
 
-RATE_WINDOW_SECONDS = 5
 _IMPORT_FIELDS = ("rows", "accepted", "duplicates", "invalid", "suppressed", "recent", "columns", "warnings")
 
 
@@ -195,11 +195,8 @@ def snapshot(campaign_id: uuid.UUID) -> Snapshot | None:
     """
     found = rows(
         f"""
-        SELECT c.status, c.blocked_reason, c.scheduled_at, c.end_at, n.*, now() AS at, (
-            SELECT count(*) FROM call WHERE campaign_id = c.id
-                AND created_at > now() - interval '1 second' * %s AND created_at <= now()
-        ) AS recent FROM campaign c {COUNTS} WHERE c.id = %s AND c.deleted_at IS NULL""",
-        RATE_WINDOW_SECONDS,
+        SELECT c.status, c.blocked_reason, c.scheduled_at, c.end_at, n.*, now() AS at, {RECENT}
+        FROM campaign c {COUNTS} WHERE c.id = %s AND c.deleted_at IS NULL""",
         campaign_id,
     )
     if not found:
@@ -211,7 +208,7 @@ def snapshot(campaign_id: uuid.UUID) -> Snapshot | None:
         "status": row["status"],
         "counts": counts,
         "in_flight": counts["originated"] + counts["connected"],
-        "calls_per_second": round(row["recent"] / RATE_WINDOW_SECONDS, 1),
+        "calls_per_second": rate(row["recent"]),
         "blocked_reason": row["blocked_reason"],
         "scheduled_at": row["scheduled_at"],
         "end_at": row["end_at"],

@@ -13,6 +13,7 @@ from typing import Final
 from campaigns.call_outcomes import PICKED_UP
 from campaigns.call_reports import Answers, Lengths, Outcome, PickedUp, RouteFigures
 from campaigns.dispositions import MEANINGS
+from campaigns.policy_packs import Abandoned, packs
 from campaigns.report_buckets import Distribution
 from campaigns.report_spans import LocalStep, Span
 
@@ -34,6 +35,8 @@ FORMULAS: Final[Mapping[str, str]] = {
     US_30_DAYS: "16 CFR 310.4(b)(4)(i): of a campaign's calls that a person answered, over each 30 days.",
     UK_DAY: "Ofcom: of a campaign's calls that were abandoned or that an agent took, on each day.",
 }
+_LINES: Final[Mapping[str, tuple[str, int]]] = {US_30_DAYS: ("us", 30 * 24), UK_DAY: ("uk", 24)}
+"""The policy pack that has a formula's line, and over how many hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,7 @@ def abandon_rate(
     A call that nobody took in time is abandoned, and so is one whose agent failed: the person had nobody either.
     """
     rows: list[Row] = []
+    most = allowed(formula)
     told = [figures for figures in found if figures.campaign_id in names]
     for figures in sorted(told, key=lambda one: (names[one.campaign_id], one.campaign_id, one.step)):
         period = periods[figures.step]
@@ -187,9 +191,19 @@ def abandon_rate(
                 "numerator": abandoned,
                 "denominator": people,
                 "rate": share(abandoned, people),
+                "line": None if most is None else most / 100,
+                "over_line": most is not None and 100 * abandoned > most * people,
             }
         )
     return rows
+
+
+def allowed(formula: str) -> float | None:
+    """The most that a formula's rate may be, in percent, as its policy pack has it."""
+    name, hours = _LINES[formula]
+    demands = [rule.demand for pack in packs() if pack.name == name for rule in pack.rules]
+    found = [one for one in demands if isinstance(one, Abandoned) and (one.of, one.hours) == ("live", hours)]
+    return min((one.percent for one in found), default=None)
 
 
 def _answered(placed: int, picked_up: int) -> Row:

@@ -34,11 +34,9 @@ PEOPLE: Final = (
     ("pending", "rest", "to be called"),
     ("cancelled", "rest", "cancelled"),
 )
-PICKED_UP: Final = ("answered", "abandoned", "agent_failed")
 NOT_ADVICE: Final = "Not legal advice."
 ELSEWHERE: Final = "everybody else"
 MINUTES: Final = 3
-TABLE_SECONDS: Final = 60
 
 
 @blp.get("/campaigns/<campaign_id>")
@@ -166,8 +164,7 @@ def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
 def _calls(found: Mapping[str, Any]) -> dict[str, Any]:
     query = {"campaign_id": found["id"], "state": "ended", "limit": LAST_CALLS, "order": "newest"}
     outcomes: dict[str, int] = found["outcomes"]["dispositions"]
-    placed = sum(calls for name, calls in outcomes.items() if name != "not_sent")
-    picked_up = sum(outcomes.get(name, 0) for name in PICKED_UP)
+    placed, picked_up = found["outcomes"]["calls_ended"], found["outcomes"]["picked_up"]
     calls = sorted(ask("GET", "/calls", query)["calls"], key=lambda call: call["ended_at"], reverse=True)
     return {
         "calls": [(call, call_chip(call)) for call in calls],

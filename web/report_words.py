@@ -24,14 +24,13 @@ US: Final = "us_30_days"
 FORMULAS: Final[Mapping[str, tuple[str, str]]] = {
     US: (
         "United States: over 30 days",
-        "Of each campaign’s calls that a person answered, over 30 days always; at most 3 % by 16 CFR 310.4(b)(4).",
+        "Of each campaign’s calls that a person answered, over 30 days always, as 16 CFR 310.4(b)(4) counts.",
     ),
     "uk_day": (
         "United Kingdom: each day",
         "Of each campaign’s calls that were abandoned or that an agent took, on each day, as Ofcom counts.",
     ),
 }
-LINE_US: Final = 0.03
 LONG_US: Final = 30
 """Days over which that holds."""
 

@@ -18,7 +18,7 @@ from web.ask import ask, given
 from web.blueprint import blp
 from web.pages import page, shown
 from web.plots import image_response
-from web.report_words import FORMULAS, LINE_US, LONG_US, MEASURES, UNCOUNTED, US, WEEKDAYS
+from web.report_words import FORMULAS, LONG_US, MEASURES, UNCOUNTED, US, WEEKDAYS
 from web.showing import address, moment, page_number, paging, rfc3339
 from web.words import meaning, outcome_chip
 
@@ -175,8 +175,8 @@ def _abandoned(query: Mapping[str, object]) -> dict[str, object]:
             asked["from"] = rfc3339(moment(str(query["to"])) - timedelta(days=whole))
         found = ask("GET", "/reports/abandon-rate", asked)["abandon_rate"]
         if found:
-            told.append((words, note, formula, found, _csv("abandon-rate", asked)))
-    return {"formulas": told, "us": US, "line": LINE_US}
+            told.append((words, note, found, _csv("abandon-rate", asked)))
+    return {"formulas": told}
 
 
 def _csv(name: str, query: Mapping[str, object]) -> str:

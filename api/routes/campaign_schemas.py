@@ -80,6 +80,8 @@ EXAMPLE_CAMPAIGN: dict[str, object] = {
     },
 }
 EXAMPLE_OUTCOMES = {
+    "calls_ended": 1000,
+    "picked_up": 612,
     "dispositions": {"answered": 612, "no_answer": 301, "busy": 87},
     "top_causes": [
         {"cause": "NORMAL_CLEARING", "sip_status": None, "calls": 612},
@@ -268,8 +270,12 @@ class CauseSchema(schemas.Schema):
 
 
 class OutcomesSchema(schemas.Schema):
-    """What became of a campaign's calls."""
+    """What became of a campaign's calls. `calls_ended` and `picked_up` are those of its figures in a list."""
 
+    calls_ended = schemas.Integer(required=True, metadata={"description": "Placed, and over."})
+    picked_up = schemas.Integer(
+        required=True, metadata={"description": "Those of them that somebody picked up."}
+    )
     dispositions = schemas.Object(
         required=True, metadata={"description": "How many of all its calls ended so, by disposition."}
     )

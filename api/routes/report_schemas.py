@@ -248,6 +248,10 @@ AbandonSchema = schemas.Schema.from_dict(
         "numerator": _count("abandoned and agent_failed: the person had nobody in either."),
         "denominator": _count("All of them: answered by a person."),
         "rate": _share("numerator of denominator."),
+        "line": _share("The most that it may be, as the policy pack of the formula's country has it."),
+        "over_line": schemas.Boolean(
+            required=True, metadata={"description": "Whether the rate is above it."}
+        ),
     },
     name="AbandonRate",
 )
@@ -344,4 +348,6 @@ EXAMPLE_ABANDON: dict[str, object] = {
     "numerator": 10,
     "denominator": 400,
     "rate": 0.025,
+    "line": 0.03,
+    "over_line": False,
 }

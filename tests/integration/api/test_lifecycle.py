@@ -214,6 +214,8 @@ def test_a_campaign_that_has_ended_says_what_became_of_its_calls(site: Site) -> 
             number,
         )
     assert site.get(f"/campaigns/{campaign_id}").json["outcomes"] == {
+        "calls_ended": 2,
+        "picked_up": 0,
         "dispositions": {"busy": 2},
         "top_causes": [{"cause": "USER_BUSY", "sip_status": 486, "calls": 2}],
     }

@@ -127,6 +127,7 @@ def test_every_report_tells_what_became_of_the_calls(site: Site, dialled: str) -
         2,
         0.5,
     )
+    assert (months["line"], months["over_line"]) == (0.03, True)
     assert (days["formula"], days["from"], days["to"]) == (
         "uk_day",
         "2026-01-31T07:00:00.000Z",

@@ -57,6 +57,10 @@ def test_it_shows_what_the_api_says(site: Site) -> None:
     assert "+14155550000 answered normal clearing 200 fs1 0:05" in said
     outcomes = site.get(f"/campaigns/{campaign_id}?include=outcomes").json["outcomes"]
     assert outcomes["dispositions"] == {"answered": 1, "busy": 1, "gateway_fault": 1}
+    listed = site.get("/campaigns?include=figures&order=newest").json["campaigns"][0]
+    assert listed["id"] == campaign_id
+    for figure, number in (("calls_ended", 3), ("picked_up", 1)):
+        assert outcomes[figure] == listed["figures"][figure] == number
     newest = site.get(f"/calls?campaign_id={campaign_id}&order=newest").json["calls"]
     assert [one["seq"] for one in newest] == sorted((one["seq"] for one in newest), reverse=True) or len(
         newest

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from campaigns import report_tables
 from campaigns.call_reports import Answers, Lengths, Outcome, PickedUp, RouteFigures
+from campaigns.policy_packs import PACKS, parse
 from campaigns.report_buckets import LENGTH_SECONDS, PDD_MS, RING_MS, Distribution
 from campaigns.report_spans import Span, local_days, local_hours, thirty_days
 from campaigns.report_tables import (
@@ -17,6 +19,7 @@ from campaigns.report_tables import (
     WITHDRAWN,
     Period,
     abandon_rate,
+    allowed,
     attempts,
     buckets,
     distributions,
@@ -140,6 +143,17 @@ def test_what_used_no_attempt_says_why() -> None:
     ]
 
 
+def test_a_rate_s_line_is_the_one_of_its_policy_pack(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [allowed(formula) for formula in (US_30_DAYS, UK_DAY)] == [3, 3]
+    stricter = (PACKS / "us.toml").read_text().replace("percent = 3,", "percent = 2.5,")
+    monkeypatch.setattr(report_tables, "packs", lambda: (parse("us", stricter),))
+    assert [allowed(formula) for formula in (US_30_DAYS, UK_DAY)] == [2.5, None]
+    exactly, above = (PickedUp(ONE, 0, 1000 - abandoned, abandoned, 0) for abandoned in (25, 26))
+    period = [Period(START, START + timedelta(days=30))]
+    told = [abandon_rate(US_30_DAYS, [one], period, {ONE: "b"})[0]["over_line"] for one in (exactly, above)]
+    assert told == [False, True]
+
+
 def test_the_abandon_rate_is_of_those_whom_a_person_answered_over_thirty_days_and_each_day() -> None:
     asked = Span(START, START + timedelta(days=31))
     months = Period.each(asked, thirty_days(asked))
@@ -151,6 +165,7 @@ def test_the_abandon_rate_is_of_those_whom_a_person_answered_over_thirty_days_an
     found = [PickedUp(ONE, 0, 96, 3, 1), PickedUp(OTHER, 1, 5, 0, 0), PickedUp(uuid.UUID(int=3), 0, 1, 0, 0)]
     other, one = abandon_rate(US_30_DAYS, found, months, names)
     assert (one["numerator"], one["denominator"], one["rate"]) == (4, 100, 0.04)
+    assert [(row["line"], row["over_line"]) for row in (one, other)] == [(0.03, True), (0.03, False)]
     assert (one["formula"], one["campaign_name"], one["from"], one["to"]) == (
         US_30_DAYS,
         "b",
