@@ -111,8 +111,11 @@ class Page:
         return {name: items, "total": total, "limit": self.limit, "offset": self.offset}
 
 
-def list_schema(name: str, item: type[schemas.Schema], *, uncounted: str = "") -> type[schemas.Schema]:
-    """The schema of a list of `item`s under the key `name`; `uncounted` says when there is no total."""
+def list_schema(
+    name: str, item: type[schemas.Schema], *, uncounted: str = "", **more: fields.Field[Any]
+) -> type[schemas.Schema]:
+    """The schema of a list of `item`s under the key `name`; `uncounted` says when there is no total, and `more` is
+    what is told of this list beside that."""
     title = f"{name.title().replace('-', '').replace('_', '')}List"
     columns: dict[str, fields.Field[Any]] = {
         name: schemas.Items(schemas.Nested(item), required=True),
@@ -123,5 +126,6 @@ def list_schema(name: str, item: type[schemas.Schema], *, uncounted: str = "") -
         ),
         "limit": schemas.Integer(required=True),
         "offset": schemas.Integer(required=True),
+        **more,
     }
     return schemas.Schema.from_dict(columns, name=title)  # type: ignore[return-value]

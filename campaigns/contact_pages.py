@@ -2,14 +2,15 @@
 
 A list has its contacts in the order in which they came onto it, from either end. Who ended so, or whose last call
 ended so, is found by the marks of its parts (decision 0042), who is in a call by the open calls, who was called at a
-time by the calls of that time (decision 0083).
+time by the calls of that time (decision 0083). A mark stays where nobody is so any more, and says nothing of who is
+both of two: by how a last call ended so many parts are looked at for a page, and the next goes on behind them.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +18,9 @@ from models import ContactStatus
 
 BLOCK: Final = 200
 """Positions of a list that `contact_block` marks as one (`migrations/0021_contact_blocks.py`)."""
+MOST_PARTS = 250
+"""So many parts of a list are looked at for a page by how a last call ended, or one for each contact of it, where
+that is more."""
 LAST_POSITION: Final = 2**31 - 1
 WAITS_NO_MORE: Final = "(c.stopping_at IS NOT NULL AND status = 'pending')"
 """Who still waits in a campaign `c` that has ended is about to be cancelled (`campaigns.stopping`), and told so."""
@@ -25,6 +29,8 @@ _WITHOUT_GAPS: Final = """
     (SELECT max(position) FROM contact WHERE campaign_id = c.id)
         = n.pending + n.originated + n.connected + n.completed + n.failed + n.cancelled"""
 _CONTACT: Final = "SELECT * FROM contact WHERE campaign_id = %s"
+_MARKED: Final = (ContactStatus.COMPLETED, ContactStatus.FAILED)
+"""Who is so has a mark of that, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,13 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class Statement:
     """Reads the rows of a page, within a query of the campaign as `c` with its counts as `n`; they are to be told in
-    this `order`."""
+    this `order`. `looked_to` reads the id of the last contact that was looked at, where not all were."""
 
     sql: str
     params: Sequence[object]
     order: str
+    looked_to: str = "NULL"
+    looked_to_params: Sequence[object] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,26 +154,52 @@ class _Page:
         )
 
     def ended_so(self, disposition: str, status: str | None) -> Statement:
-        """Whose last call ended so, whatever became of them since."""
+        """Whose last call ended so, whatever became of them since: of so many parts, from where the page begins."""
         where, params = "disposition = %s", [disposition]
         if status is not None:
             where, params = f"{where} AND {TOLD_STATUS} = %s", [disposition, status]
-        return self.statement(*self.marked(disposition, where, params))
+        # Who is told as cancelled may wait still, and who waits has no mark.
+        marks = (disposition, status) if status in _MARKED else (disposition,)
+        most = max(MOST_PARTS, self.limit + self.offset)
+        parts, of_parts = self._parts(*marks)
+        sql, of_page = self._within(f"{parts} LIMIT %s", (*of_parts, most), where, params)
+        edge, last = (">= block", "ASC") if self.newest else ("< (block + 1)", "DESC")
+        looked_to = f"""(
+            SELECT contact.id FROM ({parts} LIMIT 1 OFFSET %s) AS part JOIN LATERAL (
+                SELECT id FROM contact WHERE campaign_id = %s AND position {edge} * {BLOCK}
+                    AND position {self.behind} %s ORDER BY position {last} LIMIT 1) AS contact ON true)"""
+        of_looked_to = (*of_parts, most - 1, self.campaign_id, self.after)
+        return replace(self.statement(sql, of_page), looked_to=looked_to, looked_to_params=of_looked_to)
 
     def marked(self, word: str, where: str, params: Sequence[object]) -> tuple[str, Sequence[object]]:
         """Of those who ended so, the parts of the list are marked in which there is any: they alone are read, one by
-        one, and no more of them than fill the page. The inner LIMIT keeps the planner from reading all at once."""
-        edge = "<=" if self.newest else ">="
+        one, and no more of them than fill the page."""
+        return self._within(*self._parts(word), where, params)
+
+    def _parts(self, word: str, *others: str) -> tuple[str, Sequence[object]]:
+        """The parts that have all of these marks, from where the page begins."""
+        edge, first = ("<=", self.after - 1) if self.newest else (">=", self.after + 1)
+        too = """
+                AND EXISTS (SELECT FROM contact_block AS too WHERE too.campaign_id = part.campaign_id
+                    AND too.status = %s AND too.block = part.block)"""
         sql = f"""
-            SELECT page.* FROM (
-                SELECT DISTINCT block FROM contact_block
-                WHERE campaign_id = %s AND status = %s AND block {edge} %s / {BLOCK} ORDER BY block {self.order}
+                SELECT DISTINCT block FROM contact_block AS part
+                WHERE campaign_id = %s AND status = %s AND block {edge} %s / {BLOCK}{too * len(others)}
+                ORDER BY block {self.order}"""
+        return sql, (self.campaign_id, word, first, *others)
+
+    def _within(
+        self, parts: str, of_parts: Sequence[object], where: str, params: Sequence[object]
+    ) -> tuple[str, Sequence[object]]:
+        """Who is so within these parts. The inner LIMIT keeps the planner from reading all at once."""
+        sql = f"""
+            SELECT page.* FROM ({parts}
             ) AS marked CROSS JOIN LATERAL (
                 {_CONTACT} AND {where} AND position {self.behind} %s
                     AND position >= block * {BLOCK} AND position < (block + 1) * {BLOCK}
                 ORDER BY position {self.order} LIMIT {BLOCK}
             ) AS page ORDER BY marked.block {self.order}, page.position {self.order}"""
-        return sql, (self.campaign_id, word, self.after, self.campaign_id, *params, self.after)
+        return sql, (*of_parts, self.campaign_id, *params, self.after)
 
     def cancelled(self) -> Statement:
         """While the rest of a stopped list is being cancelled, who waits in it is told as cancelled already."""

@@ -39,10 +39,12 @@ EVERYBODY, BEGINNING = Wanted(), Start()
 
 @dataclass(frozen=True, slots=True)
 class ContactPage:
-    """Contacts as the JSON that tells of them, and how many there are on all pages; None where nobody counts them."""
+    """Contacts as the JSON that tells of them, and how many there are on all pages; None where nobody counts them.
+    `looked_to`: the last contact that was looked at, where the page was ended before it was full."""
 
     contacts: str
     total: int | None
+    looked_to: uuid.UUID | None = None
 
 
 def contacts(
@@ -61,10 +63,15 @@ def contacts(
     page = contact_pages.page(campaign_id, wanted, limit, offset, start)
     found = rows(
         f"""
-        SELECT n.*, c.purged_at IS NOT NULL AS purged, (
-            SELECT coalesce(json_agg({_CONTACT} ORDER BY {page.order}), '[]')::text FROM ({page.sql}) AS page
-        ) AS contacts FROM campaign c {COUNTS}
+        SELECT n.*, c.purged_at IS NOT NULL AS purged, told.contacts,
+            CASE WHEN told.listed < %s THEN {page.looked_to} END AS looked_to
+        FROM campaign c {COUNTS} CROSS JOIN LATERAL (
+            SELECT coalesce(json_agg({_CONTACT} ORDER BY {page.order}), '[]')::text AS contacts, count(*) AS listed
+            FROM ({page.sql}) AS page
+        ) AS told
         WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL""",
+        limit,
+        *page.looked_to_params,
         *page.params,
         tenant_id,
         campaign_id,
@@ -74,7 +81,7 @@ def contacts(
     if found[0]["purged"]:
         return ContactPage("[]", 0)
     total = counts_of(found[0])[wanted.status or "total"] if wanted.kept else None
-    return ContactPage(found[0]["contacts"], total)
+    return ContactPage(found[0]["contacts"], total, found[0]["looked_to"])
 
 
 def contacts_by_key(

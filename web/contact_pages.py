@@ -49,6 +49,7 @@ def contacts(campaign_id: str) -> Response:
         asked = {"phone_number": e164(typed)}
     found = ask("GET", f"/campaigns/{campaign['id']}/contacts", asked)
     path, listed = url_for("board.contacts", campaign_id=campaign["id"]), found["contacts"]
+    last = listed[-1]["id"] if listed else None
     values = {
         "campaign": campaign,
         "contacts": [(contact, contact_chip(contact)) for contact in listed],
@@ -59,7 +60,10 @@ def contacts(campaign_id: str) -> Response:
         "filtered": bool(status or ended or times),
         "typed": typed,
         "total": found["total"],
-        "at": further(path, kept, listed[-1]["id"] if listed else None, more=len(listed) == PER_PAGE),
+        "looked_on": found["looked_to"] is not None,
+        "at": further(
+            path, kept, found["looked_to"] or last, more=bool(found["looked_to"]) or len(listed) == PER_PAGE
+        ),
     }
     return shown("contacts.html", values)
 

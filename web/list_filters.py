@@ -41,8 +41,8 @@ def span() -> dict[str, str]:
 
 
 def further(path: str, query: Mapping[str, str], last: str | None, *, more: bool) -> Further:
-    """Of a list below `path` with these filters, whose `last` row on this page has that id; `more` where the page is
-    full."""
+    """Of a list below `path` with these filters, whose `last` row on this page has that id, or was looked at last;
+    `more` where the page is not the last one."""
     begun = bool(request.args.get("after"))
     return Further(
         address(path, query) if begun else None,

@@ -377,4 +377,13 @@ ContactList = list_schema(
     "contacts",
     ContactSchema,
     uncounted="null with a disposition, from or to: nobody counts those, and reading them all would take too long.",
+    looked_to=schemas.Id(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "With a disposition, where the page was ended before it was full since so many contacts "
+            "were looked at: the last of them, the starting_after of the next page. null: a page that is not full is "
+            "the last one."
+        },
+    ),
 )

@@ -23,6 +23,7 @@ from api.schemas import identifier
 from api.transactions import transaction
 from campaigns import contact_queries
 from campaigns.contact_pages import Called, Start, Wanted
+from campaigns.contact_queries import ContactPage
 from models import CampaignStatus
 
 __all__ = ["blp"]
@@ -75,7 +76,7 @@ EXAMPLE_FOUND = {
         }
     ]
 }
-EXAMPLE = {"contacts": [EXAMPLE_CONTACT], "total": 1, "limit": 100, "offset": 0}
+EXAMPLE = {"contacts": [EXAMPLE_CONTACT], "total": 1, "limit": 100, "offset": 0, "looked_to": None}
 
 
 @blp.route("/campaigns/<campaign_id>/contacts")
@@ -87,7 +88,8 @@ def list_contacts(query: ContactFilters, campaign_id: str) -> Response:
 
     In the order in which they came onto the list, or with `order=newest` from its end. With a `status` or
     `disposition`, go on by `starting_after`: contacts that leave the list move the rest under an `offset`. `from` and
-    `to` ask for those who were called then, in the order of their last calls within that time.
+    `to` ask for those who were called then, in the order of their last calls within that time. With a `disposition`
+    a page may end before it is full: then `looked_to` is what to go on by.
     """
     page, keys = Page.of(query), client_keys(query)
     if keys and page.after is not None:
@@ -100,7 +102,7 @@ def list_contacts(query: ContactFilters, campaign_id: str) -> Response:
         if "phone_number" in query:
             campaign_or_404(found_id)
             theirs = contact_queries.contacts_by_number(found_id, tenant_id, query["phone_number"], **part)
-            return json_answer(page.body("contacts", stored_json(theirs.contacts), theirs.total))
+            return _told(page, theirs)
         wanted = _wanted(query)
         if keys:
             found = contact_queries.contacts_by_key(found_id, tenant_id, wanted, keys, **part)
@@ -109,7 +111,12 @@ def list_contacts(query: ContactFilters, campaign_id: str) -> Response:
             found = contact_queries.contacts(found_id, tenant_id, wanted, start=start, **part)
     if found is None:
         raise not_found("Campaign")
-    return json_answer(page.body("contacts", stored_json(found.contacts), found.total))
+    return _told(page, found)
+
+
+def _told(page: Page, found: ContactPage) -> Response:
+    body = page.body("contacts", stored_json(found.contacts), found.total)
+    return json_answer({**body, "looked_to": found.looked_to})
 
 
 @blp.route("/contacts")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from itertools import product
 from typing import Any
+from urllib.parse import urlencode
 
-import orjson
 import pytest
 
+from campaigns import contact_pages
 from campaigns.contact_pages import BLOCK
-from models import db
+from tests.integration.api.plans import plans_of, read
 from tests.integration.api.site import Site
 
 STATUSES = ("pending", "originated", "connected", "completed", "failed", "cancelled")
@@ -223,6 +224,69 @@ def test_of_those_who_are_over_no_more_is_read_than_parts_in_which_there_are_any
         assert sum(read(plan) for plan in plans) <= most, (path, plans)
 
 
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+def test_of_a_list_in_which_next_to_nobody_is_both_a_few_parts_are_looked_at_and_the_next_page_goes_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    """Of 20,000, in each part of which some failed and others picked up: two of them did both."""
+    parts = 10
+    monkeypatch.setattr(contact_pages, "MOST_PARTS", parts)
+    campaign_id = over(site, 20_000, "n %% 2 = 1")
+    site.sql(
+        "UPDATE contact SET disposition = 'answered' WHERE campaign_id = %s AND position IN (7001, 7003)"
+        " RETURNING id",
+        campaign_id,
+    )
+    site.sql("ANALYZE contact")
+    path = f"/campaigns/{campaign_id}/contacts"
+    asked = {"status": "failed", "disposition": "answered", "order": order, "limit": "10"}
+    found: list[str] = []
+    starts: list[str | None] = [None]
+    while True:
+        query = urlencode(asked | ({"starting_after": starts[-1]} if starts[-1] else {}))
+        plans = plans_of_contacts(site, f"{path}?{query}", monkeypatch)
+        assert sum(read(plan) for plan in plans) <= (parts + 1) * BLOCK, plans
+        page = site.get(f"{path}?{query}").json
+        found += [contact["phone_number"] for contact in page["contacts"]]
+        if page["looked_to"] is None:
+            break
+        starts.append(page["looked_to"])
+    assert found == (["+17001", "+17003"] if order == "oldest" else ["+17003", "+17001"])
+    assert len(starts) == len(set(starts)) > 20_000 // BLOCK // parts
+    # A page that is full goes on behind its last, and one by offset is of as many parts more.
+    whole = site.get(path, query_string=asked | {"status": "completed"}).json
+    assert (len(whole["contacts"]), whole["looked_to"]) == (10, None)
+    far = site.get(path, query_string=asked | {"status": "completed", "offset": 9_000}).json
+    assert (len(far["contacts"]), far["looked_to"]) == (10, None)
+
+
+def test_parts_in_which_nobody_is_one_of_two_are_not_looked_at(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 20,000, of whom those in front picked up and those behind failed."""
+    campaign_id = over(site, 20_000, "n > 10000")
+    site.sql("ANALYZE contact")
+    for status, disposition in (("failed", "answered"), ("completed", "busy")):
+        path = f"/campaigns/{campaign_id}/contacts?status={status}&disposition={disposition}"
+        plans = plans_of_contacts(site, path, monkeypatch)
+        assert plans
+        # Marks, of which there are two for each part, and the one part that has both.
+        assert sum(read(plan) for plan in plans) <= 2 * BLOCK + 4 * 20_000 // BLOCK, plans
+        assert site.get(path).json["looked_to"] is None
+
+
+def over(site: Site, count: int, failed: str) -> str:
+    """A campaign of so many contacts, whose calls were busy or picked up: those of these places `n` failed."""
+    campaign_id = site.create(1)
+    site.sql(
+        "INSERT INTO contact (id, campaign_id, position, phone_number, status, disposition)"
+        f" SELECT gen_random_uuid(), %s, n, '+1' || n, CASE WHEN {failed} THEN 'failed' ELSE 'completed' END,"
+        f" CASE WHEN {failed} THEN 'busy' ELSE 'answered' END FROM generate_series(2, {count}) AS n RETURNING id",
+        campaign_id,
+    )
+    return campaign_id
+
+
 def test_of_who_was_called_at_a_time_no_more_calls_are_read_than_the_page(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,24 +313,4 @@ def page(site: Site, campaign_id: str, status: str, after: int) -> str:
 
 def plans_of_contacts(site: Site, path: str, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the statements of a request that read contacts did."""
-    plans: list[dict[str, Any]] = []
-    execute = db.obj.execute_sql
-
-    def explained(sql: str, params: Any = None, *rest: Any) -> Any:
-        if " FROM contact " in sql or " JOIN contact " in sql:
-            ((plan,),) = execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params).fetchall()
-            plans.append((orjson.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
-        return execute(sql, params, *rest)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(db.obj, "execute_sql", explained)
-        assert site.get(path).status_code == 200
-    return plans
-
-
-def read(plan: dict[str, Any]) -> int:
-    """How many rows of tables the plan touched, those it then left out included."""
-    own = 0
-    if "Relation Name" in plan:
-        own = int(plan["Actual Rows"]) + int(plan.get("Rows Removed by Filter", 0))
-    return own + sum(read(part) for part in plan.get("Plans", ()))
+    return plans_of(site, path, monkeypatch, " FROM contact ", " JOIN contact ")

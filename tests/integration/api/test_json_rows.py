@@ -88,7 +88,7 @@ def test_contacts_are_told_as_their_schema_tells_them(
         status,
     )
     assert FIELDS in [row["custom_fields"] for row in found]
-    page = {"contacts": found, "total": len(found), "limit": 100, "offset": 0}
+    page = {"contacts": found, "total": len(found), "limit": 100, "offset": 0, "looked_to": None}
     query = {} if status is None else {"status": status}
     response = site.get(f"/campaigns/{campaign_id}/contacts", query_string=query)
     assert told(response) == in_order(ContactList().dump(page))

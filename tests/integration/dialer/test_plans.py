@@ -116,6 +116,7 @@ EXEMPT = {
     "campaigns.additions._SEVERAL": "by campaign, for the client who adds a list to it",
     "campaigns.addition_rows._ADDED": "by the numbers and tokens of a list, for the client who adds it",
     "campaigns.call_outcomes._CAUSES": "the last calls of one campaign that has ended, for one client",
+    "campaigns.call_outcomes.RECENT": "a part of others, the last 5 s of one campaign",
     "campaigns.call_outcomes._FIGURES": "by the campaigns of a page, in what is kept of them and the last 5 s",
     "campaigns.retention._OVER": "a part of the two others there, by campaign, once an hour",
     "campaigns.suppressed_rows._FOUND": "by campaign and position, while a list is imported",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
 import pytest
 
+from campaigns import contact_pages
+from campaigns.contact_pages import BLOCK
 from models import new_id
 from tests.integration.api.site import OTHER, Site
 from tests.integration.web import hostile
 from tests.integration.web.browser import Browser, words
 from tests.integration.web.statements import MOST_STATEMENTS, counted
+from web import contact_pages as people_page
 
 ENDED = """
     INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, state, generation, phone_number,
@@ -113,6 +117,7 @@ def test_people_are_found_by_state_and_number(site: Site) -> None:
     assert "Nobody is like this now" in browser.text(path, status="failed")
     assert browser.text(path, disposition="answered").count("+1415555000") == 1
     assert "Nobody is like this now" in browser.text(path, disposition="invalid")
+    assert site.get(f"{path}?disposition=answered").json["looked_to"] is None
     newest = browser.text(path, order="newest")
     assert newest.index("+14155550002") < newest.index("+14155550000")
     called = browser.text(path, **{"from": "2020-01-01T00:00", "status": "failed"})
@@ -120,6 +125,30 @@ def test_people_are_found_by_state_and_number(site: Site) -> None:
     found = site.get(f"{path}?phone_number=%2B14155550000").json
     assert (found["total"], found["contacts"][0]["attempts"]) == (1, 2)
     assert site.get(f"{path}?phone_number=%2B1&status=pending").status_code == 400
+
+
+def test_where_not_everybody_was_looked_at_the_page_says_so_and_goes_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contact_pages, "MOST_PARTS", 1)
+    monkeypatch.setattr(people_page, "PER_PAGE", 1)
+    campaign_id, browser = site.create(2 * BLOCK), Browser(site, "read")
+    for place, status in (
+        (10, "failed"),
+        (20, "completed"),
+        (BLOCK + 10, "failed"),
+        (BLOCK + 20, "completed"),
+    ):
+        site.move_contact(campaign_id, place, status)
+    site.sql("UPDATE contact SET disposition = 'busy' WHERE campaign_id = %s AND position = %s RETURNING id",
+             campaign_id, BLOCK + 10)  # fmt: skip
+    site.sql("INSERT INTO contact_block (campaign_id, status, block) VALUES (%s, 'busy', 0)", campaign_id)
+    path = f"/campaigns/{campaign_id}/contacts?status=failed&disposition=busy"
+    page = browser.get(path).text
+    assert "Nobody so far" in page
+    assert "Nobody is like this now" not in page
+    (further,) = re.findall(r'rel="next" href="([^"]+)"', page)
+    assert f"+1415555{BLOCK + 9:04d}" in browser.text(html.unescape(further))
 
 
 def test_a_contact_s_story_tells_every_call_and_what_was_decided(site: Site) -> None:
