@@ -62,14 +62,25 @@ _COLUMNS = """
     id, scope, NULLIF(campaign_id, %(any)s) AS campaign_id, number, prefix, digest IS NOT NULL AS erased, source,
     reason, created_by, created_at, expires_at"""
 _ONE = f"SELECT {_COLUMNS} FROM suppression WHERE id = %(id)s AND scope = ANY(%(scopes)s)"
-_PAGE = f"""
-SELECT {_COLUMNS} FROM suppression WHERE {{where}} AND id > %(after)s ORDER BY id LIMIT %(limit)s OFFSET %(offset)s"""
-_TOTAL = "SELECT count(*) AS n FROM suppression WHERE {where}"
-_OF_SCOPE = "scope = %(scope)s"
-_OF_NUMBER = f"""scope IN ('{EVERYBODY}', %(scope)s) AND (number = %(number)s OR digest = %(digest)s
-    OR prefix = ANY(%(beginnings)s))"""
+# Within the part of an index that a scope is: with `scope = …` the planner may read all scopes in the order of their
+# ids until it has found enough of one, a million of the others first.
+_PAGES = {
+    newest: f"""
+SELECT {_COLUMNS} FROM suppression WHERE (scope, id) {behind} (%(scope)s, %(after)s) AND scope {within} %(scope)s
+ORDER BY scope {order}, id {order} LIMIT %(limit)s OFFSET %(offset)s"""
+    for newest, behind, within, order in ((False, ">", "<=", "ASC"), (True, "<", ">=", "DESC"))
+}
+_ENDS = {False: uuid.UUID(int=0), True: uuid.UUID(int=2**128 - 1)}
+"""Where pages begin."""
+_TOTAL = """
+SELECT count(*) FROM (
+    SELECT FROM suppression WHERE scope >= %(scope)s AND scope <= %(scope)s ORDER BY scope, id LIMIT %(most)s
+) AS counted"""
+_OF_NUMBER = f"""
+SELECT {_COLUMNS} FROM suppression WHERE scope IN ('{EVERYBODY}', %(scope)s)
+    AND (number = %(number)s OR digest = %(digest)s OR prefix = ANY(%(beginnings)s))
+ORDER BY id"""
 _DELETE = "DELETE FROM suppression WHERE id = %s AND scope = ANY(%s) AND (digest IS NULL OR %s) RETURNING id"
-_FIRST = uuid.UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,34 +157,34 @@ def analyze() -> None:
 
 def get(entry_id: uuid.UUID, scopes: Iterable[str]) -> Entry | None:
     """An entry of one of these scopes."""
-    asked = {"id": entry_id, "scopes": list(scopes), "any": ANY_CAMPAIGN}
-    found = _entries(_ONE, asked)
+    found = _entries(_ONE, {"id": entry_id, "scopes": list(scopes)})
     return found[0] if found else None
 
 
-def page(scope: str, *, limit: int, offset: int = 0, after: uuid.UUID | None = None) -> list[Entry]:
-    """Entries of a scope in the order of their ids, past `after`."""
-    asked = {"scope": scope, "any": ANY_CAMPAIGN, "after": after or _FIRST, "limit": limit, "offset": offset}
-    return _entries(_PAGE.format(where=_OF_SCOPE), asked)
+def page(
+    scope: str, *, limit: int, offset: int = 0, after: uuid.UUID | None = None, newest: bool = False
+) -> list[Entry]:
+    """Entries of a scope in the order of their ids, which is that in which they were entered, past `after`."""
+    asked = {"scope": scope, "after": after or _ENDS[newest], "limit": limit, "offset": offset}
+    return _entries(_PAGES[newest], asked)
 
 
-def total(scope: str) -> int:
-    """How many entries a scope has."""
-    found = db.execute_sql(_TOTAL.format(where=_OF_SCOPE), {"scope": scope}).fetchone()
-    return int(found[0])
+def total(scope: str, most: int) -> int | None:
+    """How many entries a scope has; None where there are more than `most`: an upload may have brought a million."""
+    found = db.execute_sql(_TOTAL, {"scope": scope, "most": most + 1}).fetchone()
+    return int(found[0]) if found[0] <= most else None
 
 
 def of_number(scope: str, number: str, number_hash: NumberHash) -> list[Entry]:
-    """All entries that are about a number, of a tenant and the platform, also those that have expired."""
+    """All entries that are about a number, of a tenant and the platform, also those that have expired; the oldest
+    first."""
     asked: dict[str, Any] = {
         "scope": scope,
         "number": number,
         "beginnings": [number[:length] for length in range(2, len(number) + 1)],
         "digest": number_hash(number),
-        "any": ANY_CAMPAIGN,
     }
-    where = _PAGE.format(where=_OF_NUMBER)
-    return _entries(where, asked | {"after": _FIRST, "limit": None, "offset": 0})
+    return _entries(_OF_NUMBER, asked)
 
 
 def delete(entry_id: uuid.UUID, scopes: Iterable[str], *, erased: bool) -> bool:
@@ -194,4 +205,4 @@ def _asked(new: NewEntry) -> dict[str, Any]:
 
 
 def _entries(statement: str, asked: dict[str, Any]) -> list[Entry]:
-    return [Entry(*row) for row in db.execute_sql(statement, asked).fetchall()]
+    return [Entry(*row) for row in db.execute_sql(statement, asked | {"any": ANY_CAMPAIGN}).fetchall()]

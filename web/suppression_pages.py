@@ -10,12 +10,12 @@ from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.blueprint import PREFIX
+from api.routes.suppression_schemas import MOST_COUNTED
 from web.ask import Refused, ask
 from web.blueprint import blp
 from web.campaign_settings import instant
-from web.list_filters import e164
+from web.list_filters import e164, further
 from web.pages import fragment, page, shown
-from web.showing import page_number, paging
 
 PER_PAGE: Final = 50
 PREFIX_MARK: Final = "*"
@@ -121,25 +121,31 @@ def _erasure(erasure_id: str) -> dict[str, Any]:
 
 def _suppressions(fault: str | None = None, status: int = 200) -> Response:
     looked_for = request.args.get("number", "").strip()[:40]
-    number = page_number(request.args.get("page"))
-    asked: dict[str, object] = {"limit": PER_PAGE, "offset": number * PER_PAGE}
+    asked: dict[str, object] = {
+        # One more than is shown says whether there is a page behind this one.
+        "limit": PER_PAGE + 1,
+        "order": "newest",
+        "starting_after": request.args.get("after") or None,
+        "number": e164(looked_for) if looked_for else None,
+    }
     wrong = None
-    if looked_for:
-        asked["number"] = e164(looked_for)
     try:
         found = ask("GET", "/suppressions", asked)
     except Refused as error:
         # What was typed is no number: the page says so, and nothing is shown for it.
         wrong, found = error.sentence, {"suppressions": [], "total": 0}
     campaigns = ask("GET", "/campaigns", {"limit": CAMPAIGNS, "order": "newest"})["campaigns"]
-    path = url_for("board.suppressions")
+    path, listed = url_for("board.suppressions"), found["suppressions"][:PER_PAGE]
+    last = listed[-1]["id"] if listed else None
     values = {
-        "entries": found["suppressions"],
+        "entries": listed,
+        "total": found["total"],
+        "most": MOST_COUNTED,
         "names": {one["id"]: one["name"] for one in campaigns},
         "campaigns": [one for one in campaigns if one["end_reason"] is None],
         "looked_for": looked_for,
         "wrong": wrong,
-        "at": paging(path, {"number": looked_for}, number, found["total"], PER_PAGE),
+        "at": further(path, {"number": looked_for}, last, more=len(found["suppressions"]) > PER_PAGE),
         "export": f"{PREFIX}/suppressions/export",
         "target": f"{PREFIX}/suppressions/import",
         "fault": fault,

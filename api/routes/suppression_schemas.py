@@ -12,6 +12,8 @@ from api import schemas
 from api.paging import FilteredQuery, PageValues, list_schema
 from campaigns.suppression_list import REASON_MAX, SOURCE_MAX
 
+MOST_COUNTED = 10_000
+"""So many entries are counted, for whoever looks at a list."""
 ALL = "Of the platform, for every tenant; for role platform."
 EXAMPLE_BODY: dict[str, object] = {
     "number": "+14155550123",
@@ -73,6 +75,7 @@ class EntryFilters(PageValues):
 
     all: bool
     number: NotRequired[str]
+    order: str
 
 
 class SuppressionCommon(schemas.Schema):
@@ -199,6 +202,13 @@ class SuppressionQuery(FilteredQuery):
             "description": "Those alone that are about this number, the platform's and prefixes included."
         },
     )
+    order = schemas.Choice(
+        ("oldest", "newest"), load_default="oldest", metadata={"description": "As they were entered."}
+    )
 
 
-SuppressionList = list_schema("suppressions", SuppressionSchema)
+SuppressionList = list_schema(
+    "suppressions",
+    SuppressionSchema,
+    uncounted=f"null where there are more than {MOST_COUNTED}: nobody counts those.",
+)

@@ -20,6 +20,7 @@ from api.routes.suppression_schemas import (
     EXAMPLE,
     EXAMPLE_BODY,
     EXAMPLE_LIST,
+    MOST_COUNTED,
     CommonValues,
     EntryFilters,
     EntryValues,
@@ -60,19 +61,24 @@ _CAMPAIGN = "SELECT 1 FROM campaign WHERE id = %s AND tenant_id = %s AND deleted
 def list_suppressions(query: EntryFilters) -> Response:
     """List suppressions
 
-    The tenant's, oldest first; with `number` all that keep it from being called, the platform's included.
+    The tenant's, oldest first unless another `order` is asked for; with `number` all that keep it from being called,
+    the platform's included. `starting_after` reaches any place of a long list at once, an `offset` does not.
     """
     page, caller = Page.of(query), current_caller()
-    scope = scope_of(caller, all_tenants=query["all"])
+    scope, newest = scope_of(caller, all_tenants=query["all"]), query["order"] == "newest"
+    after = None if page.after is None else identifier(page.after)
     with transaction(writes=False):
         if "number" in query:
-            found = suppressions.of_number(scope, number_of("number", query["number"]), number_hash())
-            total = len(found)
+            number = number_of("number", query["number"])
+            found = suppressions.of_number(scope, number, number_hash())
+            total: int | None = len(found)
+            found = found[::-1] if newest else found
+            if after is not None:
+                found = [entry for entry in found if (entry.id < after if newest else entry.id > after)]
             found = found[page.offset : page.offset + page.limit]
         else:
-            after = None if page.after is None else identifier(page.after)
-            found = suppressions.page(scope, limit=page.limit, offset=page.offset, after=after)
-            total = suppressions.total(scope)
+            found = suppressions.page(scope, limit=page.limit, offset=page.offset, after=after, newest=newest)
+            total = suppressions.total(scope, MOST_COUNTED)
     return json_answer(page.body("suppressions", [_told(entry, caller) for entry in found], total))
 
 

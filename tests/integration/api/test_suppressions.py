@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import uuid
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -15,6 +17,7 @@ from campaigns.number_hash import NumberHash
 from campaigns.suppressed_rows import SuppressedRows
 from campaigns.suppression_list import LIMITS
 from coordination.topics import Topic
+from tests.integration.api.plans import plans_of, read
 from tests.integration.api.site import PEPPER, Site, SomebodyLives
 
 ANN, BOB, CAT = "+14155550101", "+14155550102", "+442079460103"
@@ -140,6 +143,48 @@ def test_a_page_goes_on_after_the_last_that_was_seen(site: Site) -> None:
     assert site.delete(f"/suppressions/{made[1]}").status_code == 204
     again = site.get(f"/suppressions?limit=2&starting_after={made[1]}").json
     assert [one["id"] for one in again["suppressions"]] == made[2:4]
+
+
+def test_the_newest_come_first_where_they_are_asked_for(site: Site) -> None:
+    made = [entered(site, prefix=f"+4930{n}")["id"] for n in range(5)]
+    made += [entered(site, number=ANN)["id"], entered(site, prefix=ANN[:5])["id"]]
+    for query, expected in (("", made[::-1]), (f"&number={quote(ANN)}", made[:4:-1])):
+        found: list[str] = []
+        for _ in range(len(expected)):
+            start = f"&starting_after={found[-1]}" if found else ""
+            page = site.get(f"/suppressions?order=newest&limit=2{query}{start}").json
+            assert page["total"] == len(expected)
+            found += [one["id"] for one in page["suppressions"]]
+        assert found == expected
+    assert [
+        one["id"] for one in site.get("/suppressions?order=newest&offset=6").json["suppressions"]
+    ] == made[:1]
+    refused = site.get("/suppressions?order=name")
+    assert (refused.status_code, refused.text) == (400, "order is 'name'; it must be one of oldest, newest.")
+
+
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+def test_of_a_long_list_a_page_is_read_and_no_more_is_counted_than_is_told(
+    site: Site, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    """A tenant's, entered after as many of another's."""
+    monkeypatch.setattr("api.routes.suppressions.MOST_COUNTED", 500)
+    site.sql(
+        "INSERT INTO suppression (id, scope, number, source, created_by)"
+        " SELECT lpad(to_hex(n), 32, '0')::uuid, CASE WHEN n > 10000 THEN 'demo' ELSE 'other' END,"
+        " '+1' || n, 'x', 'x'"
+        " FROM generate_series(1, 20000) AS n"
+    )
+    site.sql("ANALYZE suppression")
+    for after in ("", f"&starting_after={uuid.UUID(int=15_000)}"):
+        path = f"/suppressions?limit=10&order={order}{after}"
+        told = plans_of(site, path, monkeypatch, "FROM suppression ")
+        assert len(told) == 2
+        assert sum(read(plan) for plan in told) <= 10 + 501, told
+        page = site.get(path).json
+        assert (len(page["suppressions"]), page["total"]) == (10, None)
+    site.sql("DELETE FROM suppression WHERE id > %s RETURNING id", uuid.UUID(int=10_500))
+    assert site.get("/suppressions?limit=1").json["total"] == 500
 
 
 def test_a_download_has_all_that_is_known_and_no_formula(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from typing import Any
@@ -13,6 +14,7 @@ from tests.integration.api.site import OTHER, Site
 from tests.integration.web import hostile
 from tests.integration.web.browser import Browser
 from tests.integration.web.statements import MOST_STATEMENTS, counted
+from web import suppression_pages
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +48,24 @@ def test_a_number_is_entered_found_and_let_go(site: Site) -> None:
     assert f'href="{path}"' in browser.get("/suppressions").text
     assert browser.post(path).status_code == 303
     assert site.get("/suppressions").json["total"] == 1
+
+
+def test_what_was_just_entered_comes_first_and_the_rest_is_further_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suppression_pages, "PER_PAGE", 2)
+    for number in range(4):
+        entered = site.post("/suppressions", json={"number": f"+1415555000{number}"})
+        assert entered.status_code == 201
+    browser, address, seen = Browser(site, "read"), "/suppressions", list[str]()
+    while address:
+        page = browser.get(html.unescape(address)).text
+        assert "4 entries" in page.replace('<data value="4">4</data>', "4")
+        seen += re.findall(r'<th scope="row" class="keep">\+1415555000(\d)', page)
+        address = next(iter(re.findall(r'rel="next" href="([^"]+)"', page)), "")
+    assert seen == ["3", "2", "1", "0"]
+    monkeypatch.setattr("api.routes.suppressions.MOST_COUNTED", 3)
+    assert "More than" in browser.text("/suppressions")
 
 
 def test_what_is_wrong_is_said_and_what_was_typed_stays(site: Site) -> None:
