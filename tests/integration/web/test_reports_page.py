@@ -65,7 +65,7 @@ def test_the_pages_say_what_the_api_says(site: Site, campaign: str) -> None:
     assert abandoned.count("Spring recall") == 3  # in the choice of campaigns, too
     assert "1 2 50.0 %" in abandoned
     assert abandoned.count("A rate above 3.0 % is marked, as the policy pack has it.") == 2
-    assert browser.get("/reports/abandoned").text.count('chip bad">50.0 %') == 2
+    assert len(re.findall('chip bad">.*?50.0', browser.get("/reports/abandoned").text)) == 2
     assert "Spring recall 5 2 0 40.0 %" in browser.text("/reports/lists")
 
 
