@@ -1,13 +1,15 @@
 """What a campaign would do if it ran from now on: who may be called now, who later and who never, and what its calls
 are like. It reads, and nothing is written: what it is asked in is a read-only transaction of the caller.
 
-The same tables are asked as by the claim: openings of the zone groups, suppressions, expiry, times of retries and
-waits for caps on numbers. A list is read by its places, a slice at a time; of one that has more than MOST_EXAMINED
-so many slices, evenly spread, stand for all.
+The same tables are asked as by the claim: openings of the zone groups, suppressions, expiry, the campaign's end,
+times of retries and waits for caps on numbers. Openings are written two weeks ahead: what is wanted later is judged
+by the last week of them, as if it came again and again. A list is read by its places, a slice at a time; of one
+that has more than MOST_EXAMINED so many slices, evenly spread, stand for all.
 """
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,9 +31,9 @@ LAST_CALLS, FEWEST_CALLS = 1_000, 20
 """So many of the last calls are looked at for how calls end; fewer say nothing."""
 WEEK = 7 * 86_400
 WEEKS = 52
-"""Openings that are not written yet are taken to be as those of the last week that is, so many weeks on."""
+"""Openings that are not written yet are told for so many weeks."""
 CALLBACK, RETRY_WAIT, WINDOW = "callback", "retry_wait", "window"
-SUPPRESSED, EXPIRED = "suppressed", "expired"
+SUPPRESSED, EXPIRED, DEADLINE = "suppressed", "expired", "deadline"
 HELD: Mapping[str, str] = {"halted": "halted", "agent": "no_agent", "caller_id": "no_caller_id"}
 """By `blocked_reason` word, the column of `campaign` that says that it holds."""
 
@@ -52,6 +54,7 @@ _BY_INDEX = "SELECT set_config('enable_seqscan', 'off', true)"
 _SUPPRESSED = suppressed(
     "contact.phone_number", tenant="%(tenant)s", campaign="%(list)s::uuid", digest="NULL::bytea"
 )
+# `weeks`: so much earlier a time is within the last week that is written.
 _EXAMINE = f"""
 WITH looked AS MATERIALIZED (
     SELECT contact.zone_group, contact.attempts, contact.wait_reason, contact.callback, contact.expires_at,
@@ -61,17 +64,25 @@ WITH looked AS MATERIALIZED (
     FROM contact WHERE campaign_id = %(campaign)s AND position BETWEEN %(first)s AND %(last)s
 ), timed AS (
     SELECT looked.*, CASE WHEN NOT %(windowed)s THEN wanted_at
-        WHEN opening.opens_at IS NOT NULL THEN greatest(wanted_at, opening.opens_at) END AS due_at
+        WHEN opening.opens_at IS NOT NULL THEN greatest(wanted_at, opening.opens_at + weeks) END AS due_at
     FROM looked LEFT JOIN LATERAL (
-        SELECT opens_at FROM opening WHERE %(windowed)s AND looked.waits AND opening.campaign_id = %(campaign)s
-            AND opening.zone_group = looked.zone_group AND closes_at > looked.wanted_at
+        SELECT closes_at AS known_until FROM opening WHERE %(windowed)s AND looked.waits
+            AND opening.campaign_id = %(campaign)s AND opening.zone_group = looked.zone_group
+        ORDER BY opens_at DESC LIMIT 1) AS last ON true
+    CROSS JOIN LATERAL (SELECT make_interval(secs => {WEEK} * greatest(0,
+        floor(extract(epoch FROM looked.wanted_at - known_until) / {WEEK}) + 1)) AS weeks) AS behind
+    LEFT JOIN LATERAL (
+        SELECT opens_at FROM opening WHERE known_until IS NOT NULL AND opening.campaign_id = %(campaign)s
+            AND opening.zone_group = looked.zone_group AND closes_at > looked.wanted_at - weeks
         ORDER BY opens_at LIMIT 1) AS opening ON true
 ), judged AS (
     SELECT *, CASE WHEN in_call THEN 'in_call' WHEN NOT waits THEN 'over'
-            WHEN suppressed THEN 'never' WHEN due_at IS NULL OR expires_at <= due_at THEN 'never'
+            WHEN suppressed THEN 'never'
+            WHEN due_at IS NULL OR expires_at <= due_at OR due_at >= %(until)s::timestamptz THEN 'never'
             WHEN due_at <= %(from)s THEN 'now' ELSE 'later' END AS which,
         CASE WHEN NOT waits THEN NULL WHEN suppressed THEN '{SUPPRESSED}'
             WHEN due_at IS NULL THEN '{WINDOW}' WHEN expires_at <= due_at THEN '{EXPIRED}'
+            WHEN due_at >= %(until)s::timestamptz THEN '{DEADLINE}'
             WHEN due_at <= %(from)s THEN NULL WHEN due_at > wanted_at THEN '{WINDOW}'
             WHEN callback THEN '{CALLBACK}' ELSE coalesce(wait_reason, '{RETRY_WAIT}') END AS reason
     FROM timed
@@ -83,7 +94,7 @@ SELECT which, reason, CASE WHEN which = 'later' THEN date_trunc('hour', due_at) 
 FROM judged GROUP BY 1, 2, 3, 4, 5"""
 _OPENINGS = """
     SELECT zone_group, extract(epoch FROM opens_at)::float8 AS opens, extract(epoch FROM closes_at)::float8 AS closes
-    FROM opening WHERE campaign_id = %s AND closes_at > now() ORDER BY zone_group, opens_at"""
+    FROM opening WHERE campaign_id = %s ORDER BY zone_group, opens_at"""
 _ENDED = """
     SELECT disposition, count(*)::int AS calls, coalesce(avg(billsec), 0)::float8 AS billed,
         avg(greatest(0, extract(epoch FROM ended_at - coalesce(sent_at, created_at))))::float8 AS seconds
@@ -154,6 +165,7 @@ def look(one: Mapping[str, Any], let_others_run: Callable[[], None]) -> Look:
         "list": one["list_of"],
         "windowed": one["windowed"],
         "from": one["starts_at"],
+        "until": one["end_at"],
     }
     found: dict[tuple[Any, ...], list[float]] = defaultdict(lambda: [0.0, 0.0])
     examined = 0
@@ -190,38 +202,40 @@ def slices(first: int, last: int) -> Iterator[tuple[int, int]]:
 
 
 def groups_of(one: Mapping[str, Any], looked: Look) -> list[Group]:
-    """Those who may be called, by the openings that they share; those of weeks that are not written yet are as those
-    of the last week that is."""
+    """Those who may be called, by the openings that they share."""
     known = openings(one["id"]) if one["windowed"] else {}
     shared: dict[tuple[Span, ...] | None, list[Waiting]] = defaultdict(list)
     for part in looked.groups:
         if part.which in ("now", "later") and part.call is not None:
             spans = known.get(part.zone_group or 0, ()) if one["windowed"] else None
             shared[spans].append(Waiting(part.wanted_at, part.contacts, part.call))
+    start = one["starts_at"].timestamp()
     return [
-        Group(waiting, None if spans is None else [*repeated(spans)]) for spans, waiting in shared.items()
+        Group(waiting, None if spans is None else [*repeated(spans, start)])
+        for spans, waiting in shared.items()
     ]
 
 
 def openings(campaign_id: uuid.UUID) -> dict[int, tuple[Span, ...]]:
-    """The openings of each zone group that are written and not over, in seconds since 1970."""
+    """The openings of each zone group that are written, in seconds since 1970."""
     found: dict[int, list[Span]] = defaultdict(list)
     for row in rows(_OPENINGS, campaign_id):
         found[row["zone_group"]].append((row["opens"], row["closes"]))
     return {group: tuple(spans) for group, spans in found.items()}
 
 
-def repeated(spans: Sequence[Span]) -> Iterator[Span]:
-    """These, and the last week of them over and over, WEEKS times."""
+def repeated(spans: Sequence[Span], start: float) -> Iterator[Span]:
+    """These, and behind them the last week of them again and again: WEEKS times, the first of which is not over by
+    `start`."""
     yield from spans
     if not spans:
         return
     end = spans[-1][1]
-    week = [span for span in spans if span[0] > end - WEEK]
-    for number in range(1, WEEKS + 1):
-        yield from (
-            (opens + number * WEEK, closes + number * WEEK) for opens, closes in week if opens > end - WEEK
-        )
+    # The first and the last may go on: openings are written from one moment to another.
+    week = [(max(opens, end - WEEK), closes) for opens, closes in spans if closes > end - WEEK]
+    first = max(1, math.floor((start - end) / WEEK) + 1)
+    for number in range(first, first + WEEKS):
+        yield from ((opens + number * WEEK, closes + number * WEEK) for opens, closes in week)
 
 
 def outcomes(one: Mapping[str, Any]) -> tuple[str, list[Outcome]]:

@@ -22,6 +22,7 @@ REASONS: Final[Mapping[str, str]] = {
     "number_cap": "were called as often, or as lately, as they may be",
     "suppressed": "on a do-not-call list",
     "expired": "too late by then",
+    "deadline": "after the end of the campaign",
 }
 BY_WHOM: Final[Mapping[str, str]] = {
     "campaign": "By how its own last calls ended.",

@@ -49,6 +49,7 @@ NEVER = {
     preflight.SUPPRESSED: "They are on a do-not-call list.",
     preflight.EXPIRED: "Their expires_at comes first.",
     preflight.WINDOW: "The calling window never opens for them.",
+    preflight.DEADLINE: "The campaign's end_at comes first.",
 }
 UNITS = {
     "tenant_minute": "calls a second",
@@ -171,7 +172,9 @@ class PreflightSchema(schemas.Schema):
     ends_at = schemas.Time(required=True, allow_none=True)
     uncalled = schemas.Integer(
         required=True,
-        metadata={"description": "Contacts whose turn does not come: before `end_at`, or ever."},
+        metadata={
+            "description": "Of those who could be called, whose turn does not come: before `end_at`, or ever."
+        },
     )
     binding_cap = schemas.Text(
         required=True, allow_none=True, metadata={"description": "The cap that holds it back the longest."}

@@ -101,6 +101,77 @@ def test_a_window_that_is_shut_says_when_it_opens_and_one_that_never_does_that_i
     assert contacts(site, campaign_id)["never_reasons"] == {"window": 4}
 
 
+def in_days(days: int, hour: int) -> dt.datetime:
+    """That hour of UTC, so many days from today."""
+    today = dt.datetime.now(dt.UTC).replace(hour=hour, minute=0, second=0, microsecond=0)
+    return today + dt.timedelta(days=days)
+
+
+def windowed(site: Site, contacts: int, since: str, until: str, **fields: Any) -> str:
+    """A campaign of contacts in UTC with a window from one time to another of every day."""
+    body = {
+        "windows": [{"from": since, "to": until}],
+        "time_zone": "UTC",
+        "contacts": [
+            {"phone_number": f"+1415555{number:04d}", "time_zone": "UTC"} for number in range(contacts)
+        ],
+    }
+    made = site.post("/campaigns", json=site.fields() | body | fields)
+    assert made.status_code == 201, made.text
+    campaign_id: str = made.json["id"]
+    return campaign_id
+
+
+@pytest.mark.parametrize("hours", [("09:00", "20:00"), ("00:00", "24:00")])
+@pytest.mark.parametrize("days", [20, 800])
+def test_openings_that_are_not_written_yet_are_as_those_of_the_last_week(
+    site: Site, hours: tuple[str, str], days: int
+) -> None:
+    noon, night, morning = in_days(days, 12), in_days(days, 23), in_days(days + 1, 9)
+    told = ask(site, windowed(site, 4, *hours, scheduled_at=noon.isoformat()))
+    assert (told["contacts"]["now"], told["calls"] >= 4, told["uncalled"]) == (4, True, 0)
+    assert told["ends_at"] is not None
+    late = ask(site, windowed(site, 4, *hours, scheduled_at=night.isoformat()))
+    if hours[0] == "00:00":
+        assert late["contacts"]["now"] == 4
+        return
+    assert late["contacts"]["later_reasons"] == {"window": 4}
+    assert [dt.datetime.fromisoformat(hour["at"]) for hour in late["contacts"]["hours"]] == [morning]
+    assert (late["calls"] >= 4, late["uncalled"]) == (True, 0)
+
+
+def test_who_waits_beyond_the_openings_that_are_written_is_called_then(site: Site) -> None:
+    noon, night, morning = in_days(20, 12), in_days(20, 23), in_days(21, 9)
+    campaign_id = windowed(site, 3, "09:00", "20:00")
+    change = "UPDATE contact SET next_attempt_at = %s, callback = %s, expires_at = %s WHERE position = %s"
+    site.sql(change, noon, True, None, 1)
+    site.sql(change, night, False, morning + dt.timedelta(seconds=1), 2)
+    site.sql(change, night, False, morning, 3)
+    found = contacts(site, campaign_id)
+    assert (found["later_reasons"], found["never_reasons"]) == ({"callback": 1, "window": 1}, {"expired": 1})
+    assert [dt.datetime.fromisoformat(hour["at"]) for hour in found["hours"]] == [noon, morning]
+
+
+def test_whose_turn_comes_after_the_campaigns_end_is_never_called(site: Site) -> None:
+    until = in_days(2, 12)
+    by_day = windowed(site, 2, "12:00", "20:00", end_at=until.isoformat())
+    change = (
+        "UPDATE contact SET next_attempt_at = %s, expires_at = %s WHERE campaign_id = %s AND position = %s"
+    )
+    site.sql(change, in_days(2, 2), None, by_day, 1)
+    site.sql(change, in_days(1, 2), None, by_day, 2)
+    told = ask(site, by_day)
+    assert told["contacts"]["never_reasons"] == {"deadline": 1}
+    assert (told["contacts"]["later"], told["uncalled"]) == (1, 0)
+    at_any_time = site.create(3, end_at=until.isoformat())
+    site.sql(change, until, None, at_any_time, 1)
+    site.sql(change, until - dt.timedelta(seconds=1), None, at_any_time, 2)
+    site.sql(change, until, until, at_any_time, 3)
+    found = contacts(site, at_any_time)
+    assert found["never_reasons"] == {"deadline": 1, "expired": 1}
+    assert found["later_reasons"] == {"retry_wait": 1}
+
+
 def test_nothing_is_written_and_nobody_is_told(site: Site) -> None:
     campaign_id = site.create(3, windows=ALWAYS, time_zone="UTC")
     messages = len(site.bus.messages)
