@@ -1,4 +1,4 @@
-"""The last key of role platform stays, whoever deletes others at the same time: no other could be made without it."""
+"""Tenants, their limits and their keys."""
 
 from __future__ import annotations
 
