@@ -20,7 +20,7 @@ from tests.chaos.sipp_log import called
 from tests.chaos.stage import NODE_CHANNELS, SPEED, Stage
 from tests.real.carrier import Carrier
 from tests.real.conftest import CDR_FOLDERS, SIP_PORT, URLS
-from tests.real.machine import RESTART, pid_of, started, wait_gone
+from tests.real.machine import RESTART, pid_of, sip_port, started, wait_gone
 from tests.real.proxied import given_node
 
 
@@ -39,6 +39,9 @@ class RealStage(Stage):
             raise SystemExit(f"--real holds all nodes to one cps; {URLS} gives them different ones")
         self._spools = [Path(folder) for folder in os.environ[CDR_FOLDERS].split(",")]
         self._real_pids = {name: pid_of(node) for name, node in self._given.items()}
+        self._ports = {sip_port(node): node.name for node in self._given.values()}
+        if len(self._ports) < len(self._given):
+            raise SystemExit("--real tells nodes apart by the ports of their profiles: two have the same")
         self._starting: list[threading.Thread] = []
         self._called = home.with_name("called")
         self._called.mkdir()
@@ -93,7 +96,7 @@ class RealStage(Stage):
 
     def view(self, calls: list[dict[str, Any]], callers: Mapping[str, tuple[str, str]]) -> LedgerView:
         """What SIPp has seen of these calls."""
-        return called(self.carrier.messages(), calls, callers)
+        return called(self.carrier.messages(), calls, callers, self._ports)
 
     def start(self) -> None:
         """The called party first."""

@@ -1,8 +1,8 @@
 """What the called party saw, as the ledger of a run on real nodes: each INVITE beside its call row.
 
 SIPp knows numbers and times and nothing of ids. An INVITE belongs to the row of its number in whose time it came; one
-that no row is left for is a call that nobody placed. Who calls tells its gateway and its tenant; its campaign and its
-node are what its row says. Pure.
+that no row is left for is a call that nobody placed. Who calls tells its gateway and its tenant, and where the answer
+goes its node; its campaign is what its row says, and so what its number's list was uploaded for. Pure.
 """
 
 from __future__ import annotations
@@ -20,17 +20,21 @@ ENDS = frozenset({"BYE-IN", "BYE-OUT", "CANCEL"})
 NO_RESPONSE = ("02",)
 """Endings of numbers whose calls are over only when somebody says so; the others that nobody answers are refused at
 once."""
-NOBODY: dict[str, Any] = {"id": "", "contact_id": "", "node": ""}
+NOBODY: dict[str, Any] = {"id": "", "contact_id": ""}
 """What stands for the row of a number that was never to be called."""
 ANSWERING = ("00", "07", "08", "10")
 
 
 def called(
-    messages: Sequence[Message], rows: Iterable[dict[str, Any]], callers: Mapping[str, tuple[str, str]]
+    messages: Sequence[Message],
+    rows: Iterable[dict[str, Any]],
+    callers: Mapping[str, tuple[str, str]],
+    nodes: Mapping[int, str],
 ) -> LedgerView:
     """The ledger of these messages, whose calls have these rows (of `records.CALLS`).
 
-    `callers` are the gateway and the tenant of each number that calls.
+    `callers` are the gateway and the tenant of each number that calls, `nodes` the names by the ports of their
+    profiles.
     """
     view = LedgerView([], [], [])
     of_number: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -47,7 +51,7 @@ def called(
         row = _row_of(message, [row for row in known if row["id"] not in taken])
         uuid = f"{message.sip_call_id} of nobody" if row is None else row["id"]
         taken.add(uuid)
-        view.originates.append(_originate(message, uuid, row or known[0], callers))
+        view.originates.append(_originate(message, uuid, row or known[0], callers, nodes))
         view.steps += _steps(message, uuid, row, ended.get(message.sip_call_id))
     view.originates.sort(key=lambda line: line.t)
     view.steps.sort(key=lambda step: step.t)
@@ -70,12 +74,17 @@ def _row_of(message: Message, free: Sequence[dict[str, Any]]) -> dict[str, Any] 
 
 
 def _originate(
-    message: Message, uuid: str, row: dict[str, Any], callers: Mapping[str, tuple[str, str]]
+    message: Message,
+    uuid: str,
+    row: dict[str, Any],
+    callers: Mapping[str, tuple[str, str]],
+    nodes: Mapping[int, str],
 ) -> Originate:
     gateway, tenant = callers.get(message.caller, ("", ""))
+    node = "" if message.port is None else nodes[message.port]
     campaign, contact = row["campaign_id"], row["contact_id"]
     return Originate(
-        message.t, uuid, message.number, row["node"], gateway, tenant, campaign, contact, "", "accepted"
+        message.t, uuid, message.number, node, gateway, tenant, campaign, contact, "", "accepted"
     )
 
 

@@ -29,7 +29,7 @@ STATUSES = tuple(map(int, _REGISTERED.split()))
 node answers by itself, with another INVITE that proposes a longer session."""
 _LINE = re.compile(
     r"(INVITE|REINVITE|CANCEL|BYE-IN|BYE-OUT) t=\S+\s+\S+\s+([0-9.]+) num=(\S*) call-id=(\S+)"
-    r"(?: from=(\S*) pai=(\S*) rpid=(\S*))?"
+    r"(?: from=(\S*) pai=(\S*) rpid=(\S*) port=([0-9]*))?"
 )
 _RESPONSE = """
 <label id="F{status}"/>
@@ -56,7 +56,8 @@ class Message:
     """One message of a call, as the called party saw it; `t` is seconds of the epoch.
 
     An INVITE tells who calls: the user in From (`caller`), P-Asserted-Identity (`asserted`) and Remote-Party-ID
-    (`remote_party`), "" where there is no such header.
+    (`remote_party`), "" where there is no such header; and where the answer goes: the `port` in Contact, which is its
+    node's profile's.
     """
 
     kind: str
@@ -66,6 +67,7 @@ class Message:
     caller: str
     asserted: str
     remote_party: str
+    port: int | None = None
 
 
 class Carrier:
@@ -86,7 +88,9 @@ class Carrier:
     def messages(self) -> list[Message]:
         """Everything that has been logged so far, in order."""
         return [
-            Message(m[1], float(m[2]), m[3], m[4], m[5] or "", m[6] or "", m[7] or "")
+            Message(
+                m[1], float(m[2]), m[3], m[4], m[5] or "", m[6] or "", m[7] or "", int(m[8]) if m[8] else None
+            )
             for m in map(_LINE.match, self._lines())
             if m
         ]

@@ -7,6 +7,7 @@ says how one is started again: a command in which {name} stands for the node's n
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -51,6 +52,16 @@ def pid_of(node: NodeSettings) -> int:
     if not file.is_file():
         pytest.skip(f"{node.name} does not run on this machine: no {file}")
     return int(file.read_text())
+
+
+def sip_port(node: NodeSettings) -> int:
+    """The port of the profile by which the node's gateway `carrier` calls."""
+    (profiles,) = ask(node, "sofia status")
+    gateway = re.search(r"^\s*(\S+)::carrier\t", profiles, re.MULTILINE)
+    assert gateway is not None, f"{node.name} has no gateway carrier"
+    profile = re.search(rf"^\s*{re.escape(gateway[1])}\tprofile\t\s*sip:\S+?:(\d+)", profiles, re.MULTILINE)
+    assert profile is not None, f"{node.name}'s profile {gateway[1]} does not run"
+    return int(profile[1])
 
 
 def restart_command(node: NodeSettings) -> list[str]:
