@@ -102,7 +102,7 @@ class Addition:
 
     counts: Mapping[Added, int]
     invalid: int
-    number: int | None
+    number: int
     warnings: Sequence[str]
 
     @property

@@ -29,7 +29,7 @@ from api.routes.list_body import (
     refusals,
 )
 from api.services import services
-from campaigns import additions, campaign_log
+from campaigns import additions, campaign_log, store
 from campaigns.addition_rows import Added
 from campaigns.additions import AddedRow, Target
 from campaigns.column_names import PHONE_COLUMN
@@ -41,6 +41,7 @@ from campaigns.json_contacts import read_objects
 from campaigns.lifecycle_errors import CampaignNotFoundError, SingleCallError
 from campaigns.metadata import checked
 from campaigns.number_hash import NumberHash
+from campaigns.store import RejectRow
 from campaigns.suppressed_rows import ErasedNumbers
 from cooperative import let_others_run
 from coordination.topics import Topic
@@ -49,6 +50,8 @@ blp = Blueprint("contacts", description="Who is called")
 
 MOST_OBJECTS = 1_000
 NEVER_OPEN = "never_open"
+FIRST_REJECTS = 20
+"""So many rows of a file that were not accepted are told with the answer; the others stand behind `rejects_url`."""
 REJECTED = (Added.TOKEN_REUSED, Added.SUPPRESSED, Added.RECENT)
 RESULTS = {
     Added.ADDED: "It is a contact of the campaign from now on.",
@@ -163,7 +166,10 @@ class AdditionSchema(schemas.Schema):
     results = schemas.Items(
         schemas.Nested(AddedRowSchema),
         required=True,
-        metadata={"description": "Of JSON: what became of each, in its order. Empty of a CSV."},
+        metadata={
+            "description": f"Of JSON: what became of each, in its order. Of a CSV: about the first {FIRST_REJECTS} "
+            "that were not accepted."
+        },
     )
 
 
@@ -255,15 +261,16 @@ def _list(body: ListBody[None], target: Target) -> dict[str, object]:
         _erased_numbers(),
         target.repeats,
     )
-    told = addition.counts
+    told, number = addition.counts, addition.number
+    first = store.rejects(target.campaign_id, 0, FIRST_REJECTS, number)
     return {
         "added": addition.new,
         "repeated": told.get(Added.REPEATED, 0),
         "duplicates": told.get(Added.DUPLICATE, 0),
         "invalid": addition.invalid + sum(told.get(result, 0) for result in REJECTED),
         "warnings": addition.warnings,
-        "rejects_url": f"{PREFIX}/campaigns/{target.campaign_id}/rejects?addition={addition.number}",
-        "results": [],
+        "rejects_url": f"{PREFIX}/campaigns/{target.campaign_id}/rejects?addition={number}",
+        "results": [_refused(row) for row in first],
     }
 
 
@@ -365,7 +372,9 @@ def _told(row: AcceptedRow, found: AddedRow) -> dict[str, object]:
     }
 
 
-def _refused(row: RejectedRow, number: str | None = None, token: str | None = None) -> dict[str, object]:
+def _refused(
+    row: RejectedRow | RejectRow, number: str | None = None, token: str | None = None
+) -> dict[str, object]:
     return {
         "line": row.line,
         "result": Added.DUPLICATE if row.code == "duplicate" else "rejected",

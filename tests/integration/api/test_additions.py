@@ -143,8 +143,15 @@ def test_a_csv_is_added_with_its_rejects_of_its_own(
     answer = add_csv(site, campaign_id, text)
     assert answer.status_code == 201, answer.text
     url = answer.json["rejects_url"]
-    figures = {name: answer.json[name] for name in ("added", "repeated", "duplicates", "invalid", "results")}
-    assert figures == {"added": 1, "repeated": 0, "duplicates": 1, "invalid": 2, "results": []}
+    figures = {name: answer.json[name] for name in ("added", "repeated", "duplicates", "invalid")}
+    assert figures == {"added": 1, "repeated": 0, "duplicates": 1, "invalid": 2}
+    told_of = [(one["line"], one["result"], one["code"]) for one in answer.json["results"]]
+    assert told_of == [
+        (3, "rejected", "invalid_number"),
+        (4, "duplicate", "duplicate"),
+        (5, "rejected", "token_reused"),
+    ]
+    assert all(one["reason"] and one["contact_id"] is None for one in answer.json["results"])
     rejects = site.get(url.removeprefix("/api/v1")).text.splitlines()
     assert sorted(line.split(",")[0] + line.split(",")[1] for line in rejects[1:]) == [
         "3invalid_number",
@@ -158,6 +165,13 @@ def test_a_csv_is_added_with_its_rejects_of_its_own(
     again = add_csv(site, campaign_id, text)
     assert (again.json["repeated"], again.json["added"]) == (1, 0)
     assert again.json["rejects_url"].endswith("addition=2")
+
+
+def test_of_a_long_file_the_first_rows_that_were_refused_are_told(site: Site) -> None:
+    campaign_id = site.create(1)
+    answer = add_csv(site, campaign_id, "phone_number\n" + "12\n" * 30 + f"{NEW}\n")
+    assert (answer.json["added"], answer.json["invalid"]) == (1, 30)
+    assert [one["line"] for one in answer.json["results"]] == list(range(2, 22))
 
 
 def suppressed(site: Site) -> None:
