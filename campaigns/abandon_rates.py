@@ -8,13 +8,13 @@ is said.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from campaigns import policy_choice
 from campaigns.campaign_state import ActionResult, set_status
-from campaigns.policies import Policy
+from campaigns.policies import Demands, Policy
 from campaigns.policy_packs import RATE_HOURS, RATES_OF, Abandoned, Rule
 from models import CampaignStatus, db, rows, transaction
 
@@ -93,10 +93,10 @@ def rates(campaign_id: uuid.UUID) -> list[Rate]:
     return found
 
 
-def limits(campaign_id: uuid.UUID, policy: Policy) -> Mapping[tuple[str, int], tuple[float, Rule]]:
-    """By formula and hours the strictest of what the packs allow wherever its contacts are, in percent."""
+def limits(demands: Iterable[Demands]) -> Mapping[tuple[str, int], tuple[float, Rule]]:
+    """By formula and hours the strictest of what is asked of calls to some places, in percent."""
     found: dict[tuple[str, int], tuple[float, Rule]] = {}
-    for rule in _rules(campaign_id, policy):
+    for rule in (rule for asked in demands for rule in asked.abandoned()):
         demand = rule.demand
         assert isinstance(demand, Abandoned)
         key = demand.of, demand.hours
@@ -107,7 +107,7 @@ def limits(campaign_id: uuid.UUID, policy: Policy) -> Mapping[tuple[str, int], t
 
 def exceeded(campaign_id: uuid.UUID, policy: Policy) -> Exceeded | None:
     """The first rate that is over its limit."""
-    allowed = limits(campaign_id, policy)
+    allowed = limits(policy_choice.demands(campaign_id, policy))
     if not allowed:
         return None
     for rate in rates(campaign_id):
@@ -154,11 +154,6 @@ def _over(found: Sequence[Mapping[str, Any]], campaign_id: uuid.UUID) -> Exceede
     """By the row of a running campaign; of none, None."""
     policy = policy_choice.of_row(found[0]).policy if found else None
     return None if policy is None else exceeded(campaign_id, policy)
-
-
-def _rules(campaign_id: uuid.UUID, policy: Policy) -> Iterator[Rule]:
-    for asked in policy_choice.demands(campaign_id, policy):
-        yield from asked.abandoned()
 
 
 def _calls(row: Mapping[str, Any], of: str) -> int:
