@@ -11,7 +11,7 @@ from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from campaigns.dispositions import CONTACT_MEANINGS
-from web.ask import Refused, ask
+from web.ask import USED, Refused, ask
 from web.blueprint import blp
 from web.campaign_settings import instant
 from web.pages import page, shown
@@ -29,8 +29,6 @@ ONLY_ENDED_HERE: Final = (
     " called by a campaign of its own: choose when that begins."
 )
 NO_TIME: Final = "Say when the new campaign is to start, or have it wait as a draft."
-USED: Final = "idempotency_mismatch"
-"""The code of the API for a word under which another request was made."""
 MADE_ALREADY: Final = (
     "This page has made a campaign already, of other people or under another name: it is among the campaigns. Send"
     " the form again where you want another one."

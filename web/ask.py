@@ -36,6 +36,8 @@ class Refused(Exception):  # noqa: N818  as the API said it
 
 IF_MATCH: Final = "If-Match"
 ONCE: Final = "Idempotency-Key"
+USED: Final = "idempotency_mismatch"
+"""The code of a refusal: another request was done `once` under that word."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from flask_bootstrap import Bootstrap5
 
 from web import (
     again_page,
+    breaker_page,
     calls_page,
     campaign_list,
     campaign_page,
@@ -27,6 +28,7 @@ from web import (
     sign_in,
     suppression_pages,
     tenant_pages,
+    trial_pages,
 )
 from web.blueprint import blp
 from web.report_words import percent
@@ -69,8 +71,10 @@ DONE_WORDS: Final = {
     "person-back": "Back in: called as soon as the turn comes.",
     "person-out": "Taken out: not called any more.",
     "person-callback": "Called back then, before everybody else who is due.",
+    "person-added": "Added to the list: the newest of those below.",
     "suppressed": "Not called any more, from now on.",
     "erasing": "The number is not called any more. What is kept of the person is being erased.",
+    "exempt": "No breaker holds its calls any more. They leave within a second.",
     "lifted": "The halt is lifted. Running campaigns go on.",
 }
 """What a page says of the form that led to it, by the word in its address."""
@@ -84,9 +88,9 @@ FILTERS: Final = {
     "percent": percent,
 }
 PAGES: Final = (
-    again_page, calls_page, campaign_list, campaign_page, campaign_settings, cluster_page, contact_pages,
-    defaults_page, halt_page, list_doctor, new_campaign, number_page, pages, preflight_page, reports_page,
-    settings_pages, sign_in, suppression_pages, tenant_pages,
+    again_page, breaker_page, calls_page, campaign_list, campaign_page, campaign_settings, cluster_page,
+    contact_pages, defaults_page, halt_page, list_doctor, new_campaign, number_page, pages, preflight_page,
+    reports_page, settings_pages, sign_in, suppression_pages, tenant_pages, trial_pages,
 )  # fmt: skip
 """Imported for the routes that they add."""
 

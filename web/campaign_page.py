@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from flask import Response, request, url_for
+from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.blueprint import PREFIX
-from web.ask import ask
+from web.ask import Refused, ask
 from web.blueprint import blp
+from web.breaker_page import held_of
 from web.campaign_list import ACTIONS
 from web.log_words import Told, told
 from web.nested_forms import window_sentence
@@ -44,14 +45,15 @@ MINUTES: Final = 3
 def campaign(campaign_id: str) -> Response:
     """The page."""
     found = _campaign(campaign_id)
-    return shown("campaign.html", _head(found) | _calls(found) | _figures(found))
+    return shown("campaign.html", _head(found) | {"held": held_of(found)} | _calls(found) | _figures(found))
 
 
 @blp.get("/campaigns/<campaign_id>/head")
 @page()
 def campaign_head(campaign_id: str) -> Response:
     """Its name, its state, what is offered and why it is not dialling: read again when one of them has changed."""
-    return fragment("campaign_head.html", _head(_campaign(campaign_id)))
+    found = _campaign(campaign_id)
+    return fragment("campaign_head.html", _head(found) | {"held": held_of(found)})
 
 
 @blp.get("/campaigns/<campaign_id>/last-calls")
@@ -111,6 +113,26 @@ def confirm_stop(campaign_id: str) -> Response:
     return shown("stop.html", _head(_campaign(campaign_id)))
 
 
+@blp.get("/campaigns/<campaign_id>/delete")
+@page("operate")
+def confirm_delete(campaign_id: str) -> Response:
+    """The second step of a deletion, which cannot be undone."""
+    return _confirm_delete(campaign_id)
+
+
+@blp.post("/campaigns/<campaign_id>/delete")
+@page("operate")
+def delete_campaign(campaign_id: str) -> AnyResponse:
+    """Delete it."""
+    try:
+        ask("DELETE", f"/campaigns/{quote(campaign_id, safe='')}")
+    except Refused as error:
+        if error.status == 404:
+            raise
+        return _confirm_delete(campaign_id, error.sentence, error.status)
+    return redirect(url_for("board.campaigns", done="deleted"), 303)
+
+
 @blp.get("/campaigns/<campaign_id>/pace")
 @page()
 def pace(campaign_id: str) -> Response:
@@ -134,19 +156,30 @@ def _campaign(campaign_id: str) -> dict[str, Any]:
     return found
 
 
+def _confirm_delete(campaign_id: str, fault: str | None = None, status: int = 200) -> Response:
+    return shown("delete.html", _head(_campaign(campaign_id)) | {"fault": fault}, status)
+
+
 def _head(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "campaign": found,
         "why": why(found, brief=True),
         "actions": ACTIONS.get(found["status"], ()),
         "may_stop": found["status"] in ("running", "paused", "scheduled", "draft"),
+        "may_delete": found["status"] != "running" and not _up(found),
         "window": window_sentence(found["windows"], found["holidays"]),
     }
 
 
-def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
+def _up(found: Mapping[str, Any]) -> int:
+    """Calls of it that are up."""
     counts = found["counts"]
-    up = counts["originated"] + counts["connected"]
+    number: int = counts["originated"] + counts["connected"]
+    return number
+
+
+def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
+    counts, up = found["counts"], _up(found)
     numbers = counts | {"busy-now": up}
     over = counts["completed"] + counts["failed"] + counts["cancelled"]
     return {

@@ -1,24 +1,31 @@
-"""The people of a campaign, found by number and state, and the story of each."""
+"""The people of a campaign, found by number and state, those who are added to them, and the story of each."""
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, Final
 from urllib.parse import quote
 
 from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from web.ask import Refused, ask
+from api.blueprint import PREFIX
+from web.ask import USED, Refused, ask
 from web.blueprint import blp
 from web.campaign_settings import instant
 from web.list_filters import ENDS, chosen, e164, further, span
 from web.pages import page, shown
 from web.showing import address
 from web.story import decision, told
-from web.words import contact_chip
+from web.words import contact_chip, refusal
 
 PER_PAGE: Final = 50
 CALLS: Final = 100
+COLUMN: Final = "column."
+"""Before the name of a list's column, in the name of a form's field."""
+THERE_ALREADY: Final = "This number is on the list already."
+NO_GOOD_ROW: Final = "no_good_row"
+ADDED_ALREADY: Final = "This form has added somebody already. Send it again to add another person."
 CALLBACK: Final = ("callback", "Call at this time")
 STATES: Final = (
     ("", "All"),
@@ -35,37 +42,33 @@ STATES: Final = (
 @page()
 def contacts(campaign_id: str) -> Response:
     """The list, or whoever has the number that is looked for."""
-    campaign = _campaign(campaign_id)
-    typed = request.args.get("number", "").strip()[:40]
-    status, ended, times = chosen("status", dict(STATES)), chosen("disposition", dict(ENDS)), span()
-    # Who was called at a time is found by the calls, which know no status.
-    status = "" if times else status
-    order = chosen("order", {"newest": ""})
-    kept = {"status": status, "disposition": ended, "order": order, **times}
-    timeless = {"disposition": ended, "order": order}
-    asked: dict[str, object] = {"limit": PER_PAGE, "starting_after": request.args.get("after") or None}
-    asked |= {name: value or None for name, value in kept.items()}
-    if typed:
-        asked = {"phone_number": e164(typed)}
-    found = ask("GET", f"/campaigns/{campaign['id']}/contacts", asked)
-    path, listed = url_for("board.contacts", campaign_id=campaign["id"]), found["contacts"]
-    last = listed[-1]["id"] if listed else None
-    values = {
-        "campaign": campaign,
-        "contacts": [(contact, contact_chip(contact)) for contact in listed],
-        "columns": _columns(listed),
-        "states": [(word, words, address(path, timeless | {"status": word})) for word, words in STATES],
-        "ends": ENDS,
-        "chosen": kept,
-        "filtered": bool(status or ended or times),
-        "typed": typed,
-        "total": found["total"],
-        "looked_on": found["looked_to"] is not None,
-        "at": further(
-            path, kept, found["looked_to"] or last, more=bool(found["looked_to"]) or len(listed) == PER_PAGE
-        ),
+    return _contacts(campaign_id)
+
+
+@blp.post("/campaigns/<campaign_id>/contacts")
+@page("operate")
+def add_contact(campaign_id: str) -> AnyResponse:
+    """Add somebody to the list."""
+    form = request.form
+    columns = {name.removeprefix(COLUMN): value for name, value in form.items() if name.startswith(COLUMN)}
+    contact = {name: value for name, value in columns.items() if value} | {
+        "phone_number": form.get("phone_number", "").strip()
     }
-    return shown("contacts.html", values)
+    path = f"/campaigns/{quote(campaign_id, safe='')}/contacts"
+    try:
+        (told,) = ask("POST", path, body={"contacts": [contact]}, once=form.get("once", ""))["results"]
+    except Refused as error:
+        if error.status == 404:
+            raise
+        return _contacts(campaign_id, _not_added(error), error.status)
+    if told["result"] == "duplicate":
+        return _contacts(campaign_id, THERE_ALREADY, 409)
+    if told["result"] == "rejected":
+        return _contacts(campaign_id, f"Not added: {refusal(told['reason'])}.", 400)
+    if told["result"] == "cancelled":
+        return _contacts(campaign_id, f"Added, and cancelled at once: {told['reason']}.")
+    where = url_for("board.contacts", campaign_id=campaign_id, order="newest", done="person-added")
+    return redirect(where, 303)
 
 
 @blp.get("/campaigns/<campaign_id>/contacts/<contact_id>")
@@ -108,6 +111,59 @@ def actions_of(contact: dict[str, Any], campaign: dict[str, Any]) -> list[tuple[
     if contact["status"] in ("failed", "cancelled"):
         return [("back", "Call again"), CALLBACK]
     return [CALLBACK] if contact["status"] == "completed" else []
+
+
+def _not_added(error: Refused) -> str:
+    if error.code == USED:
+        return ADDED_ALREADY
+    # Of a list of one row the API says so, and then what is wrong with that.
+    return (
+        f"Not added: {error.sentence.partition(' because ')[2]}"
+        if error.code == NO_GOOD_ROW
+        else error.sentence
+    )
+
+
+def _contacts(campaign_id: str, fault: str | None = None, status: int = 200) -> Response:
+    """The page; with a fault it shows who was to be added."""
+    campaign = _campaign(campaign_id)
+    typed = request.args.get("number", "").strip()[:40]
+    state, ended, times = chosen("status", dict(STATES)), chosen("disposition", dict(ENDS)), span()
+    # Who was called at a time is found by the calls, which know no status.
+    state = "" if times else state
+    order = chosen("order", {"newest": ""})
+    kept = {"status": state, "disposition": ended, "order": order, **times}
+    timeless = {"disposition": ended, "order": order}
+    asked: dict[str, object] = {"limit": PER_PAGE, "starting_after": request.args.get("after") or None}
+    asked |= {name: value or None for name, value in kept.items()}
+    if typed:
+        asked = {"phone_number": e164(typed)}
+    found = ask("GET", f"/campaigns/{campaign['id']}/contacts", asked)
+    path, listed = url_for("board.contacts", campaign_id=campaign["id"]), found["contacts"]
+    last = listed[-1]["id"] if listed else None
+    values = {
+        "campaign": campaign,
+        "contacts": [(contact, contact_chip(contact)) for contact in listed],
+        "columns": _columns(listed),
+        "states": [(word, words, address(path, timeless | {"status": word})) for word, words in STATES],
+        "ends": ENDS,
+        "chosen": kept,
+        "filtered": bool(state or ended or times),
+        "typed": typed,
+        "total": found["total"],
+        "looked_on": found["looked_to"] is not None,
+        "at": further(
+            path, kept, found["looked_to"] or last, more=bool(found["looked_to"]) or len(listed) == PER_PAGE
+        ),
+        "fault": fault,
+        "given": request.form,
+        "own_columns": [(COLUMN + one["column"], one["column"]) for one in campaign["import"]["columns"]],
+        # What was refused is another request from now on.
+        "once": secrets.token_hex(16),
+        "target": f"{PREFIX}/campaigns/{campaign['id']}/contacts",
+        "newest": address(path, {"order": "newest"}),
+    }
+    return shown("contacts.html", values, status)
 
 
 def _contact(campaign_id: str, contact_id: str, fault: str | None = None, status: int = 200) -> Response:

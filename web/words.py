@@ -112,6 +112,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "contacts": "The list",
     "policy_packs": "Rules of law",
     "purpose": "What the calls are for",
+    "phone_number": "The number",
     "phone_number_id": "Number to call from",
     "agent_id": "Agent",
     "action.say.voice": "Voice",
@@ -120,6 +121,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "concurrent_max": "Calls at once",
     "allowed_countries": "Country",
     "test_numbers": "Test number",
+    "to_number": "The number",
 }
 """What a field is called where the API names it first in what it refuses."""
 _FIELD: Final = re.compile(

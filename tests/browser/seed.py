@@ -153,11 +153,15 @@ def _named(site: Site, tenant: str) -> dict[str, list[str]]:
     entries = site.get("/suppressions", tenant=tenant, role="admin").json["suppressions"]
     agents = site.get("/agents", tenant=tenant).json["agents"]
     entry = next(one["id"] for one in entries if not one["erased"])
+    (call,) = site.sql(
+        "SELECT id::text AS id FROM call WHERE tenant_id = %s AND state = 'ended' ORDER BY id LIMIT 1", tenant
+    )
     return {
         "tenant_id": [tenant],
         "suppression_id": [entry],
         "erasure_id": [erasure],
         "agent_id": [agents[0]["id"]],
+        "call_id": [call["id"]],
     }
 
 
@@ -309,10 +313,22 @@ def _hostile(site: Site) -> None:
         "UPDATE campaign SET status = 'running', started_at = %s, version = 1, generation = 1, created_by = %s"
         " WHERE id = %s", NOW, name, campaign_id)  # fmt: skip
     site.sql("UPDATE contact SET last_cause = %s WHERE campaign_id = %s", name, campaign_id)
-    said = orjson.dumps({"type": "playback", "say": {"text": name}}).decode()
+    say = {"text": name, "voice": name}
+    said, message = (orjson.dumps(one).decode() for one in ({"type": "playback", "say": say}, {"say": say}))
     site.sql(
-        "UPDATE agent SET action = %s::jsonb, held_at = %s, held_reason = %s WHERE id = %s",
-        said, NOW, name, agent_id)  # fmt: skip
+        "UPDATE agent SET action = %s::jsonb, safe_harbour = %s::jsonb, variables = %s::jsonb, held_at = %s,"
+        " held_reason = %s WHERE id = %s",
+        said, message, orjson.dumps([hostile.COLUMN]).decode(), NOW, name, agent_id)  # fmt: skip
+    site.sql(
+        "INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, state, generation, phone_number,"
+        " caller_id, gateway_id, node, dialer_id, sent_by, created_at, ended_at, disposition, cause, sip_phrase,"
+        " sip_status) SELECT %s, %s, campaign_id, id, 1, 1, 'ended', 1, phone_number, '+12025550188', %s, 'fs1',"
+        " 'd1', 'd1', %s, %s, 'rejected', %s, %s, 603 FROM contact WHERE campaign_id = %s ORDER BY position LIMIT 1",
+        new_id(), OTHER, new_id(), NOW, NOW, name, name, campaign_id)  # fmt: skip
+    causes = orjson.dumps([{"cause": name, "sip_status": 603, "calls": 20}]).decode()
+    site.sql(
+        "INSERT INTO breaker (id, gateway_id, prefix, caller_id, top_causes, probe_at)"
+        " VALUES (%s, '', '', '+12025550188', %s::jsonb, %s)", new_id(), causes, NOW)  # fmt: skip
     changes = {"changes": {"name": [name, name], name: [name, name]}}
     _log(site, campaign_id, *[(1.0, name, word, name, changes) for word in ("changed", "held", name)])
     entry = {"number": "+12025550123", "source": name[:40], "reason": name}

@@ -46,13 +46,20 @@ function body() {
   return data;
 }
 
-// What became of a list whose entries have no page of their own.
+// What became of a list whose entries have no page of their own: in the words of its form, with the rows that were left
+// out, and where all of these are to be had.
 function told(answer) {
   ready();
-  const count = (number) => NUMBERS.format(number);
-  says.textContent = `${count(answer.rows)} rows: ${count(answer.added)} entered, ${count(answer.unchanged)} were there already, ${count(answer.invalid)} cannot be read.`;
-  const faults = answer.faults.map((fault) => Object.assign(document.createElement("li"), { textContent: fault }));
-  document.getElementById("faults").replaceChildren(...faults);
+  says.textContent = form.dataset.told.replace(/\{(\w+)\}/g, (_, name) => NUMBERS.format(answer[name]));
+  const refused = (answer.results ?? []).map(({ line, reason }) => `Line ${NUMBERS.format(line)}: ${reason}`);
+  const faults = [...(answer.faults ?? []), ...(answer.warnings ?? []), ...refused];
+  const items = faults.map((fault) => Object.assign(document.createElement("li"), { textContent: fault }));
+  document.getElementById("faults").replaceChildren(...items);
+  const added = document.getElementById("shown"), rejects = document.getElementById("rejects");
+  if (!rejects) return;
+  added.hidden = !answer.added;
+  rejects.hidden = !refused.length;
+  rejects.href = answer.rejects_url;
 }
 
 // What is sent again unchanged is done once.

@@ -1,4 +1,4 @@
-"""One application for the tests of a file, put back before each: its browsers, keys, tenants and halts."""
+"""One application for the tests of a file, put back before each: its browsers, keys, tenants, halts and breakers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def shared_site(postgres: EmbeddedPostgres, databases: Databases, valkey: Embedd
 @pytest.fixture
 def site(shared_site: Site) -> Site:
     shared_site.app.extensions.pop("carillon-callers", None)
-    for table in ("board_session", "board_link", "halt"):
+    for table in ("board_session", "board_link", "halt", "breaker_tally", "breaker"):
         shared_site.sql(f"DELETE FROM {table}")
     shared_site.sql("UPDATE tenant SET deleted_at = NULL")
     shared_site.sql("UPDATE campaign SET deleted_at = now(), name = 'of an earlier test'")

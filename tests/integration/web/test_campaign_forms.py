@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from typing import Any
 
 from tests.integration.api.site import OTHER, Site
 from tests.integration.web import hostile
-from tests.integration.web.browser import Browser
+from tests.integration.web.browser import Browser, words
 from tests.integration.web.test_campaign_page import told
 
 WORKDAYS = ["mon", "tue", "wed", "thu", "fri"]
@@ -357,3 +358,108 @@ def test_rules_of_law_are_chosen_shown_and_let_go(site: Site) -> None:
     assert "No pack binds it" in browser.text(f"{path}/rules")
     refused = browser.post(f"{path}/settings", **off | {"policy_packs": "on", "etag": "*"})
     assert (refused.status_code, "Rules of law is" in refused.text) == (409, True)
+
+
+def once(page: str) -> str:
+    (found,) = re.findall(r'name="once" value="([0-9a-f]{32})"', page)
+    assert isinstance(found, str)
+    return found
+
+
+def test_somebody_is_added_by_a_form_and_told_why_not(site: Site) -> None:
+    campaign_id, browser = site.create(2, duplicates="off"), Browser(site)
+    path = f"/campaigns/{campaign_id}/contacts"
+    assert f'href="{path}#add"' in browser.get(f"/campaigns/{campaign_id}").text
+    page = browser.get(path).text
+    for part in (
+        f'data-target="/api/v1{path}"',
+        'data-file="contacts"',
+        'name="column.first_name"',
+        "{added} added",
+    ):
+        assert part in page, part
+    person = {"once": once(page), "phone_number": "(415) 555-9001", "column.first_name": "Ada"}
+    for _ in range(2):
+        # Sent twice, it is done once.
+        added = browser.post(path, **person)
+        assert (added.status_code, added.headers["Location"]) == (
+            303,
+            f"{path}?order=newest&done=person-added",
+        )
+    contacts = site.get(path).json["contacts"]
+    assert [one["phone_number"] for one in contacts[2:]] == ["+14155559001"]
+    assert contacts[2]["custom_fields"] == {"first_name": "Ada"}
+    said = browser.text(path, order="newest", done="person-added")
+    assert "Added to the list" in said
+    assert said.index("+14155559001") < said.index("+14155550001")
+    spent = browser.post(path, **person | {"phone_number": "+14155559002"})
+    assert (spent.status_code, "has added somebody already" in spent.text) == (409, True)
+    person["once"] = once(spent.text)
+    for number, reason in (
+        ("12", "phone_number &#39;12&#39; has too few digits"),
+        ("", "the phone_number cell is empty"),
+    ):
+        refused = browser.post(path, **person | {"phone_number": number})
+        assert (refused.status_code, f"Not added: {reason}" in refused.text) == (400, True), refused.text
+        assert 'value="Ada"' in refused.text
+        person["once"] = once(refused.text)
+    assert len(site.get(path).json["contacts"]) == 3
+
+
+def test_who_is_there_or_must_not_be_called_is_not_added(site: Site) -> None:
+    campaign_id, browser = site.create(1), Browser(site)
+    path = f"/campaigns/{campaign_id}/contacts"
+    twice = browser.post(path, once="a", phone_number="+14155550000")
+    assert (twice.status_code, "This number is on the list already." in twice.text) == (409, True)
+    site.post("/suppressions", json={"number": "+14155559001", "source": "phone"})
+    barred = browser.post(path, once="b", phone_number="+14155559001")
+    assert barred.status_code == 400
+    assert "Not added: The number is on a do-not-call list." in words(barred.text)
+    site.sql("DELETE FROM suppression")
+    assert Browser(site, "read").post(path, phone_number="+14155559001").status_code == 403
+    assert Browser(site, "operate", OTHER).post(path, phone_number="+14155559001").status_code == 404
+    reader = Browser(site, "read").get(path).text
+    assert ("Add a person" in reader, "upload.js" in reader) == (False, False)
+    site.post(f"/campaigns/{campaign_id}/stop")
+    assert "Add a person" not in browser.get(path).text
+    over = browser.post(path, once="c", phone_number="+14155559001")
+    assert (over.status_code, "no contacts can be added" in over.text) == (409, True)
+
+
+def test_who_can_never_be_called_is_added_and_told_so(site: Site) -> None:
+    hours = [{"from": "10:00", "to": "11:00", "days": ["mon"]}]
+    campaign_id = site.create(1, windows=json.dumps(hours), time_zone="America/New_York")
+    browser, path = Browser(site), f"/campaigns/{campaign_id}/contacts"
+    added = browser.post(path, once="never", phone_number="+18002345678")
+    assert (added.status_code, "Added, and cancelled at once: they may be in any of" in added.text) == (
+        200,
+        True,
+    )
+    assert site.get(path).json["contacts"][1]["status"] == "cancelled"
+
+
+def test_a_list_is_added_under_the_session(site: Site) -> None:
+    campaign_id, browser = site.create(1), Browser(site)
+    sent = {"headers": {"X-CSRF-Token": browser.csrf(), "Accept": "application/json"}}
+    data = {"contacts": (io.BytesIO(b"phone_number\n+14155559001\nx\n"), "list.csv")}
+    path = f"/api/v1/campaigns/{campaign_id}/contacts"
+    told: Any = browser.client.post(path, data=data, **sent)
+    assert (told.status_code, told.json["added"], told.json["invalid"]) == (201, 1, 1)
+    assert [one["line"] for one in told.json["results"]] == [3]
+    assert "\r\n3,invalid_number," in browser.get(told.json["rejects_url"]).text
+
+
+def test_hostile_words_of_who_is_added_do_nothing(site: Site) -> None:
+    name, column = hostile.NAME, hostile.COLUMN.replace('"', '""')
+    csv = f'phone_number,"{column}"\n+14155550000,x\n'
+    campaign_id = site.post("/campaigns", data=site.form(csv, name=name)).json["id"]
+    browser, path = Browser(site), f"/campaigns/{campaign_id}/contacts"
+    page = browser.get(path)
+    assert (page.status_code, hostile.written_as_it_is(page.text)) == (200, [])
+    fields = {"once": name, "phone_number": name, f"column.{hostile.COLUMN}": name}
+    for changes in ({}, {"once": "a"}, {"once": "b", "phone_number": "+14155550000"}):
+        refused = browser.post(path, **fields | changes)
+        assert refused.status_code in (400, 409), changes
+        assert hostile.written_as_it_is(refused.text) == [], changes
+    assert browser.post(path, **fields | {"once": "c", "phone_number": "+14155559001"}).status_code == 303
+    assert hostile.written_as_it_is(browser.get(f"{path}?order=newest").text) == []

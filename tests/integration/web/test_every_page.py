@@ -9,6 +9,7 @@ import pytest
 from api import auth
 from tests.integration.api.resource_routes import call_of
 from tests.integration.api.site import Site
+from tests.integration.api.test_outcome_breakers import caller_id, gateway_id, held
 from tests.integration.web.browser import Browser
 from tests.integration.web.every_page import addresses, is_page
 from tests.integration.web.statements import MOST_STATEMENTS, counted
@@ -18,7 +19,10 @@ def known(site: Site) -> dict[str, list[str]]:
     """What stands in the addresses of pages."""
     campaign_id, over = site.create(3), site.create(2)
     site.sql("UPDATE campaign SET status = 'running', started_at = now() WHERE id = %s", campaign_id)
-    call_of(site, campaign_id)
+    call_id = call_of(site, campaign_id)
+    held(site, caller_id=caller_id(site))
+    held(site, gateway_id=gateway_id(site), prefix="+44")
+    site.sql("UPDATE campaign SET blocked_reason = 'breaker' WHERE id = %s", campaign_id)
     site.post(f"/campaigns/{over}/stop")
     (contact,) = site.sql(
         "SELECT id::text AS id FROM contact WHERE campaign_id = %s AND position = 1", campaign_id
@@ -28,6 +32,7 @@ def known(site: Site) -> dict[str, list[str]]:
     return {
         "campaign_id": [campaign_id, over],
         "contact_id": [contact["id"]],
+        "call_id": [call_id],
         "suppression_id": [entry],
         "erasure_id": [erasure],
         "agent_id": [site.agent_id],
@@ -41,6 +46,7 @@ def test_every_page_is_shown_closed_to_others_and_asks_little(
     values, browser = known(site), Browser(site, "platform")
     # Whose session it is, is otherwise known for half a second: of one page in some it is among what that asks.
     monkeypatch.setattr(auth, "CACHE_SECONDS", 0.0)
+    assert "held since" in browser.text(f"/campaigns/{values['campaign_id'][0]}")
     asked: list[Any] = counted(monkeypatch)
     pages = 0
     for address in addresses(site.app, values):
