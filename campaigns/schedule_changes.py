@@ -24,10 +24,15 @@ class ScheduleRefusedError(CampaignsError):
 
 
 class StartFixedError(CampaignsError):
-    """The campaign has been started: nothing starts it by the clock any more."""
+    """The campaign has been started: nothing starts it by the clock any more. Decision 0092."""
 
     def __init__(self, status: CampaignStatus) -> None:
-        super().__init__(f"Campaign is {status}; its scheduled_at cannot be changed.")
+        paused = status is CampaignStatus.PAUSED
+        do = "resume it when it is to go on" if paused else "pause it to have nobody called"
+        super().__init__(
+            f"Campaign is {status}: it has started, and nothing starts it at another scheduled_at. Leave that as it "
+            f"is, or take it away (null), and {do}."
+        )
 
 
 class ScheduleChanges(TypedDict, total=False):
@@ -80,16 +85,21 @@ def change(campaign_id: uuid.UUID, asked: ScheduleChanges, now: datetime) -> Non
     """Change the schedule of a campaign that has not ended, whose row the caller has locked, in his transaction. A
     draft that gets a start is scheduled from then on, and a scheduled campaign that loses it a draft again.
 
-    Raises ScheduleRefusedError, or StartFixedError where it has been started.
+    Raises ScheduleRefusedError, or StartFixedError where it has been started and is to start at another time.
     """
     (found,) = rows(
         "SELECT status, scheduled_at, end_at, time_zone FROM campaign WHERE id = %s FOR NO KEY UPDATE",
         campaign_id,
     )
-    status = CampaignStatus(found.pop("status"))
+    status, before = CampaignStatus(found.pop("status")), Schedule(**found)
+    schedule = resolved(asked, before)
     if "scheduled_at" in asked and status not in NOT_STARTED:
-        raise StartFixedError(status)
-    schedule = resolved(asked, Schedule(**found))
+        if not _stays(schedule.scheduled_at, before.scheduled_at):
+            raise StartFixedError(status)
+        if schedule.scheduled_at is None:
+            Campaign.update(scheduled_at=None).where(Campaign.id == campaign_id).execute()
+        asked = asked.copy()
+        del asked["scheduled_at"]
     check(asked, schedule, now)
     Campaign.update(end_at=schedule.end_at, time_zone=schedule.time_zone).where(
         Campaign.id == campaign_id
@@ -105,6 +115,11 @@ def change(campaign_id: uuid.UUID, asked: ScheduleChanges, now: datetime) -> Non
         blocked_reason=None,
         blocked_since=None,
     ).where(Campaign.id == campaign_id).execute()
+
+
+def _stays(start: datetime | None, before: datetime | None) -> bool:
+    """Whether nothing is to start at another time than before, as that is shown; no time is none."""
+    return start is None or (before is not None and _told(start) == _told(before))
 
 
 def _instant(field: str, value: datetime | None, name: str | None) -> datetime | None:

@@ -57,9 +57,10 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
     budget_exceeded). A slow start that is set while the campaign runs begins then, and one that is taken away is over
     at once. One that is not kept open any more (keep_open) ends where nobody is left. When it ends may be changed
     until it has ended, when it starts until it is started: a draft that gets a scheduled_at is scheduled, and with
-    null it is a draft again. Once a changed window, purpose or policy_packs is answered no call leaves outside the
-    hours that then hold; a slow start begins anew. Contacts that wait for a cap on their number, or are left alone
-    after a call, are judged anew when purpose or policy_packs is given.
+    null it is a draft again. In one that runs or is paused the scheduled_at that it has, or null, is taken; another
+    is 409, since somebody resumes a campaign, and never the clock. Once a changed window, purpose or policy_packs is
+    answered no call leaves outside the hours that then hold; a slow start begins anew. Contacts that wait for a cap
+    on their number, or are left alone after a call, are judged anew when purpose or policy_packs is given.
     """
     found_id = id_or_404(campaign_id, "Campaign")
     if "max_concurrent_calls" in body:

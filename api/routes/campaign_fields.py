@@ -231,7 +231,8 @@ class ChangeableFields(
 
 
 class CampaignPatch(Patch, ChangeableFields):
-    """What to change of a campaign. scheduled_at only of one that was not started; null makes it a draft again."""
+    """What to change of a campaign. Of one that has started scheduled_at stays, or is taken away (null); a scheduled
+    one is a draft again by null."""
 
     # What a new one leaves out, and asks for nothing by null, is asked for here.
     max_concurrent_calls = schemas.Integer(

@@ -102,9 +102,9 @@ SCHEDULED = (
     ),
     Mutation(
         "schedule moved behind its campaign's start",
-        "a campaign that runs is made a draft, and its calls in progress are of nobody",
+        "whoever gives a campaign that runs another start is told that it will begin then, and it never does",
         "campaigns/schedule_changes.py",
-        'if "scheduled_at" in asked and status not in NOT_STARTED:',
+        "if not _stays(schedule.scheduled_at, before.scheduled_at):",
         "if False:",
         (f"{CHANGES}::test_a_start_is_fixed_once_it_was_started",),
     ),

@@ -109,15 +109,41 @@ def test_an_end_may_be_set_moved_and_taken_away_in_any_unfinished_state(site: Si
     assert refused.status_code == 400
 
 
-@pytest.mark.parametrize("state", ["running", "paused"])
-def test_a_start_is_fixed_once_it_was_started(site: Site, state: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "what"),
+    [("running", "pause it to have nobody called"), ("paused", "resume it when it is to go on")],
+)
+def test_a_start_is_fixed_once_it_was_started(site: Site, state: str, what: str) -> None:
     campaign_id = site.in_state(state)
-    for scheduled_at in (LATER, None):
-        response = patch(site, campaign_id, scheduled_at=scheduled_at)
-        assert (response.status_code, response.text) == (
-            409,
-            f"Campaign is {state}; its scheduled_at cannot be changed.",
-        )
+    response = patch(site, campaign_id, scheduled_at=LATER)
+    told = (
+        f"Campaign is {state}: it has started, and nothing starts it at another scheduled_at. Leave that as it is, "
+        f"or take it away (null), and {what}."
+    )
+    assert (response.status_code, response.text) == (409, told)
+
+
+@pytest.mark.parametrize("state", ["running", "paused"])
+def test_of_what_was_started_the_start_that_it_had_is_taken_and_so_is_none(site: Site, state: str) -> None:
+    """As by a client that sends back what it has read, or wants to be sure that nothing starts by itself."""
+    campaign_id = site.in_state(state)
+    site.sql(
+        "UPDATE campaign SET scheduled_at = '2026-01-31T08:00:00.123456Z', blocked_reason = 'paused',"
+        " time_zone = 'Europe/Berlin' WHERE id = %s",
+        campaign_id,
+    )
+    before = site.get(f"/campaigns/{campaign_id}").json
+    for same in (before["scheduled_at"], "2026-01-31T09:00:00.123+01:00", "2026-01-31T09:00:00.123"):
+        told = patch(site, campaign_id, scheduled_at=same, weight=7, end_at=LATER)
+        assert told.status_code == 200, told.text
+        assert (told.json["status"], told.json["scheduled_at"]) == (state, before["scheduled_at"])
+        assert (told.json["weight"], told.json["end_at"]) == (7, LATER)
+    assert patch(site, campaign_id, scheduled_at="2026-01-31T08:00:01Z").status_code == 409
+    for _ in range(2):
+        told = patch(site, campaign_id, scheduled_at=None)
+        assert (told.status_code, told.json["status"], told.json["scheduled_at"]) == (200, state, None)
+        assert told.json["blocked_reason"] == before["blocked_reason"]
+    assert patch(site, campaign_id, scheduled_at=before["scheduled_at"]).status_code == 409
 
 
 @pytest.mark.parametrize("state", ["completed", "failed"])
