@@ -28,6 +28,10 @@ ACTIONS: Mapping[str, str] = {
     "failed": "It can never go on.",
     "changed": "`changes` have each setting with what it was before and what it is now.",
     "contacts_added": "`added` contacts were added to its list.",
+    "contact_changed": "Somebody changed one contact: `contact_id`; `changes` have what it was before and is now.",
+    "called_again": "Somebody had `contacts` called again whose last calls had ended with one of `dispositions`.",
+    "contacts_cancelled": "`cancelled` contacts are not called any more: `reason` is never_open, where neither its "
+    "window nor the law leaves an hour for them.",
     "held": "Nothing of it is dialled until that is over: `reason` is the blocked_reason.",
     "let_go": "What held it is over.",
     "taken_away": "Something that it uses was changed or taken away; calls that were claimed before do not leave.",
@@ -60,13 +64,20 @@ def acting(by: str) -> None:
     rows("SELECT set_config('carillon.by', %s, true)", by)
 
 
-def note(campaign_id: uuid.UUID, action: str, by: str | None, details: Mapping[str, object]) -> None:
+def note(
+    campaign_id: uuid.UUID,
+    action: str,
+    by: str | None,
+    details: Mapping[str, object],
+    reason: str | None = None,
+) -> None:
     """Note something that is no change of the campaign's own row, in the caller's transaction."""
     rows(
-        "INSERT INTO campaign_log (campaign_id, by, action, details) VALUES (%s, %s, %s, %s)",
+        "INSERT INTO campaign_log (campaign_id, by, action, reason, details) VALUES (%s, %s, %s, %s, %s)",
         campaign_id,
         by,
         action,
+        reason,
         orjson.dumps(details).decode(),
     )
 

@@ -8,7 +8,7 @@ had, and is called once at least; what counted against the platform is forgotten
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypedDict
@@ -27,7 +27,8 @@ LANE = f"{WEB}:contacts"
 # Shared: whoever records calls goes on, and who would end the campaign waits.
 _LOCK = """
     SELECT status, single_call FROM campaign WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE"""
-_CONTACT = "SELECT status, zone_group FROM contact WHERE campaign_id = %s AND id = %s FOR UPDATE"
+_CONTACT = """
+    SELECT status, zone_group, next_attempt_at FROM contact WHERE campaign_id = %s AND id = %s FOR UPDATE"""
 # The last part only has what moved told: a contact that stays pending is no transition.
 _CHANGE = """
     WITH was AS (
@@ -89,6 +90,10 @@ class ContactChanges(TypedDict, total=False):
     next_attempt_at: datetime | None
 
 
+Changed = Mapping[str, tuple[object, object]]
+"""What of a contact was changed: what it was before, and what it is now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Where a contact is to go: `at` is when it is called next, None for its place in the list."""
@@ -125,9 +130,9 @@ def asked_for(changes: ContactChanges, status: ContactStatus, now: datetime) -> 
 
 def change(
     campaign_id: uuid.UUID, tenant_id: str, contact_id: uuid.UUID, changes: ContactChanges, now: datetime
-) -> None:
-    """Do what is asked of one contact. Raises CampaignNotFoundError, SingleCallError, ContactNotFoundError,
-    ContactRefusedError or TimeRefusedError."""
+) -> Changed:
+    """Do what is asked of one contact; what of it is another than before. Raises CampaignNotFoundError,
+    SingleCallError, ContactNotFoundError, ContactRefusedError or TimeRefusedError."""
     _lock(campaign_id, tenant_id)
     found = rows(_CONTACT, campaign_id, contact_id)
     if not found:
@@ -135,15 +140,18 @@ def change(
     status = ContactStatus(found[0]["status"])
     asked = asked_for(changes, status, now)
     if asked is None:
-        return
+        return {}
     if asked.to is status and "next_attempt_at" not in changes:
         # It is so already: what was said of its time stands.
-        return
+        return {}
     if asked.to is ContactStatus.PENDING:
         never = openings.why_never(campaign_id, found[0]["zone_group"])
         if never is not None:
             raise ContactRefusedError(f"Contact can never be called: {never}.")
     _change(_ONE, _parameters(campaign_id, asked) | {"among": [status], "contact": contact_id})
+    before: dict[str, object] = {"status": status, "next_attempt_at": found[0]["next_attempt_at"]}
+    is_now: dict[str, object] = {"status": asked.to, "next_attempt_at": asked.at}
+    return {name: (was, is_now[name]) for name, was in before.items() if was != is_now[name]}
 
 
 def call_again(

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from campaigns import campaign_log
 from campaigns.further_numbers import following, goes_on
 from models import db, rows, transaction
 
 SLICE = 1_000
 """Contacts cancelled in one transaction."""
+REASON = "never_open"
+"""Why, in the campaign's log."""
 
 # The window may have been changed since: who changes it waits for this, or this for him.
 _LOCK = """
@@ -57,17 +61,29 @@ _CANCEL = f"""
     SELECT count(*)::int AS n FROM gone"""
 
 
-def cancel_slice(campaign_id: uuid.UUID, groups: Sequence[int], owner: str) -> int:
+class Done(NamedTuple):
+    """How many of a slice go on with another number, and how many are cancelled."""
+
+    gone_on: int
+    cancelled: int
+
+
+def cancel_slice(campaign_id: uuid.UUID, groups: Sequence[int], owner: str) -> Done:
     """Cancel the next SLICE who wait in these groups, as far as these still have no opening, or have them go on who
-    have a number of another group; how many. In a transaction of its own; `owner` names whose transition rows these
-    are. The caller then completes the campaign where nobody is left."""
+    have a number of another group. In a transaction of its own; `owner` names whose transition rows these are. The
+    caller then notes how many it was, and completes the campaign where nobody is left."""
     with transaction():
         if not rows(_LOCK, campaign_id):
-            return 0
+            return Done(0, 0)
         asked = {"campaign": campaign_id, "groups": list(groups), "most": SLICE}
         gone_on: int = db.execute_sql(_GO_ON, asked).fetchone()[0]
         if gone_on:
-            return gone_on
+            return Done(gone_on, 0)
         (found,) = rows(_CANCEL, campaign_id, list(groups), SLICE, owner, f"{owner}:windows")
-    number: int = found["n"]
-    return number
+    return Done(0, found["n"])
+
+
+def note(campaign_id: uuid.UUID, cancelled: int) -> None:
+    """Note in the campaign's log that so many were cancelled, in a transaction of its own."""
+    with transaction():
+        campaign_log.note(campaign_id, "contacts_cancelled", None, {"cancelled": cancelled}, REASON)

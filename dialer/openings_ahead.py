@@ -84,10 +84,11 @@ class OpeningsAhead:
 
     def _cancel(self, campaign_id: uuid.UUID, never: Sequence[int]) -> None:
         cancelled = 0
-        while never and (more := never_open.cancel_slice(campaign_id, never, self.owner)):
-            cancelled += more
+        while never and any(done := never_open.cancel_slice(campaign_id, never, self.owner)):
+            cancelled += done.cancelled
             self.nudge()
             let_others_run()
         if cancelled:
+            never_open.note(campaign_id, cancelled)
             log.info("contacts_never_in_window", campaign_id=str(campaign_id), contacts=cancelled)
             self.exhausted(str(campaign_id))

@@ -22,6 +22,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "paused": "paused it",
     "stopped": "stopped it for good",
     "contacts_added": "added people",
+    "contact_changed": "changed when one person is called",
+    "called_again": "had people called again",
     "taken_away": "changed something that it uses",
     "hung_up": "ended its calls",
     "exempted": "let it call in spite of the breaker",
@@ -36,6 +38,7 @@ BY_ITSELF: Final[Mapping[str, str]] = {
     "stopped": "It was stopped",
     "completed": "It was over",
     "failed": "It could not go on",
+    "contacts_cancelled": "People were taken off its list",
     "held": "It was held",
     "taken_away": "Something that it uses was changed or taken away",
     "hung_up": "Its calls were ended",
@@ -46,7 +49,14 @@ REASONS: Final[Mapping[str, str]] = {
     "schedule": "at its time",
     "exhausted": "nobody was left to call",
     "deadline": "its time had come",
+    "never_open": "neither its calling hours nor the law leaves an hour for them",
 }
+COUNTED: Final[Mapping[str, tuple[str, str]]] = {
+    "contacts_added": ("added", "added {}"),
+    "called_again": ("contacts", "had {} called again"),
+    "contacts_cancelled": ("cancelled", "Off its list for good: {}"),
+}
+"""Which of an entry's details says how many people it was, and the sentence for that."""
 SHORT: Final = 40
 """Characters of what a setting was, and is, that one sentence has room for."""
 SETTINGS: Final[Mapping[str, str]] = {
@@ -66,6 +76,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "policy_packs": "the rules of law",
     "retries_per_contact": "further tries",
     "retry_delay_seconds": "the seconds until another try",
+    "next_attempt_at": "the next call",
+    "status": "what became of the person",
     "external_id": "its outside id",
     "metadata": "its notes",
 }
@@ -100,8 +112,9 @@ def told(entry: Mapping[str, Any]) -> Told:
         words = BY_ITSELF.get(action, action.replace("_", " ").capitalize())
     else:
         words = ACTIONS.get(action, action.replace("_", " "))
-    if action == "contacts_added" and "added" in details:
-        words = sentence("added {}", counted(details["added"], "person", "people"))
+    if action in COUNTED and COUNTED[action][0] in details:
+        name, frame = COUNTED[action]
+        words = sentence(frame, counted(details[name], "person", "people"))
     return Told(entry["at"], by, sentence("{}{}", words, _reason(entry["reason"])), changes)
 
 
@@ -128,7 +141,7 @@ def _length(shown: str) -> int:
 
 
 def _shown(name: str, value: object) -> str:
-    if name in ("scheduled_at", "end_at") and isinstance(value, str):
+    if name in ("scheduled_at", "end_at", "next_attempt_at") and isinstance(value, str):
         return timed(value)
     if name == "windows" and (value is None or isinstance(value, list)):
         return window_sentence(value, None)

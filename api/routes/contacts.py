@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
 from typing import TypedDict
 
 from flask import Response
@@ -16,7 +18,7 @@ from api.routes.contact_lists import blp
 from api.routes.contact_schemas import EXAMPLE_CONTACT, ContactSchema
 from api.services import services
 from api.transactions import transaction
-from campaigns import contact_changes, contact_queries
+from campaigns import campaign_log, contact_changes, contact_queries
 from campaigns.campaign_state import WEB
 from campaigns.contact_changes import ContactChanges
 from campaigns.dispositions import Disposition
@@ -102,9 +104,10 @@ def patch_contact(body: ContactChanges, campaign_id: str, contact_id: str) -> Re
     that is in a call is 409.
     """
     key, contact_key = id_or_404(campaign_id, "Campaign"), id_or_404(contact_id, "Contact")
+    caller = current_caller()
     with transaction():
         try:
-            contact_changes.change(key, current_caller().tenant_id, contact_key, body, times.utcnow())
+            changed = contact_changes.change(key, caller.tenant_id, contact_key, body, times.utcnow())
         except CampaignNotFoundError as error:
             raise not_found("Campaign") from error
         except contact_changes.ContactNotFoundError as error:
@@ -113,6 +116,9 @@ def patch_contact(body: ContactChanges, campaign_id: str, contact_id: str) -> Re
             raise ApiError(400, str(error)) from error
         except (SingleCallError, contact_changes.ContactRefusedError) as error:
             raise conflict(str(error)) from error
+        if changed:
+            details = {"contact_id": str(contact_key), "changes": changed}
+            campaign_log.note(key, "contact_changed", caller.key_name, details)
         told = contact_queries.contact(key, contact_key)
     _tell(campaign_id)
     return json_answer(stored_json(told))
@@ -144,10 +150,19 @@ def retry_contacts(body: RetryRequest, campaign_id: str) -> dict[str, int]:
     except (SingleCallError, contact_changes.ContactRefusedError) as error:
         if not contacts:
             raise conflict(str(error)) from error
+        _note_again(key, contacts, body["dispositions"])
         _tell(campaign_id)
         raise conflict(f"{error} {BROUGHT_BACK.format(contacts)}") from error
+    if contacts:
+        _note_again(key, contacts, body["dispositions"])
     _tell(campaign_id)
     return {"contacts": contacts}
+
+
+def _note_again(campaign_id: uuid.UUID, contacts: int, dispositions: Sequence[str]) -> None:
+    details = {"contacts": contacts, "dispositions": dispositions}
+    with transaction():
+        campaign_log.note(campaign_id, "called_again", current_caller().key_name, details)
 
 
 def _tell(campaign_id: str) -> None:

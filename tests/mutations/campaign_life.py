@@ -108,6 +108,27 @@ FED = (
         ),
     ),
     Mutation(
+        "cancelled without a word",
+        "people are taken off a list by itself, and nobody can tell when, or why",
+        "dialer/openings_ahead.py",
+        "            never_open.note(campaign_id, cancelled)\n",
+        "",
+        (
+            (
+                "tests/integration/dialer/test_windows.py"
+                "::test_who_can_never_be_called_any_more_is_cancelled_and_told_and_the_campaign_may_end"
+            ),
+        ),
+    ),
+    Mutation(
+        "restored without a word",
+        "a campaign whose start a restored database keeps back does not say since when",
+        "migrations/0062_restored_in_log.py",
+        "'not_here', 'restored')",
+        "'not_here')",
+        (f"{LOG}::test_a_start_that_a_restored_database_keeps_back_is_told",),
+    ),
+    Mutation(
         "log that does not say who",
         "nobody can tell who stopped a campaign",
         "api/routes/campaign_actions.py",

@@ -255,11 +255,11 @@ def test_for_whom_the_window_never_opens_goes_on_with_a_number_that_it_opens_for
     campaign_id = several(world, (FIRST, SECOND))
     change("UPDATE campaign SET windows = %s::jsonb, time_zone = 'UTC' WHERE id = %s", ALL_DAY, campaign_id)
     opens(campaign_id, WORK, 60, 3600)
-    assert never_open.cancel_slice(campaign_id, [HOME], DIALER) == 1
+    assert never_open.cancel_slice(campaign_id, [HOME], DIALER) == (1, 0)
     assert (contact(campaign_id)["status"], contact(campaign_id)["phone_number"]) == ("pending", SECOND)
-    assert never_open.cancel_slice(campaign_id, [HOME], DIALER) == 0
+    assert never_open.cancel_slice(campaign_id, [HOME], DIALER) == (0, 0)
     change("DELETE FROM opening WHERE campaign_id = %s", campaign_id)
-    assert never_open.cancel_slice(campaign_id, [HOME, WORK], DIALER) == 1
+    assert never_open.cancel_slice(campaign_id, [HOME, WORK], DIALER) == (0, 1)
     assert contact(campaign_id)["status"] == "cancelled"
 
 

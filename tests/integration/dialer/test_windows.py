@@ -279,10 +279,12 @@ def test_who_can_never_be_called_any_more_is_cancelled_and_told_and_the_campaign
     told = change("SELECT status, version FROM transition WHERE contact_id IS NOT NULL AND owner = 'd'")
     assert [tuple(row.values()) for row in told] == [("cancelled", 1)] * 3
     assert ended == [str(campaign_id)]
+    noted = change("SELECT by, reason, details FROM campaign_log WHERE action = 'contacts_cancelled'")
+    assert [tuple(row.values()) for row in noted] == [(None, "never_open", {"cancelled": 3})]
     assert [ahead_of().round(10) for _ in range(2)] == [1, 0], "it is due until nobody of them is left"
     change("UPDATE contact SET status = 'pending' WHERE zone_group = %s", WEST)
     opens(campaign_id, WEST, HOUR, 2 * HOUR)
-    assert never_open.cancel_slice(campaign_id, [WEST], "d") == 0, "it opens after all"
+    assert never_open.cancel_slice(campaign_id, [WEST], "d") == (0, 0), "it opens after all"
 
 
 def test_openings_are_written_ahead_of_the_time_and_taken_away_with_the_campaign(world: World) -> None:

@@ -79,6 +79,19 @@ def test_why_it_was_held_is_said_in_full() -> None:
     )
     added = told(entry("contacts_added", details={"added": 1200}))
     assert added.words == 'added <data value="1200">1,200</data> people.'
+    again = told(entry("called_again", details={"contacts": 1, "dispositions": ["busy"]}))
+    assert read(again.words) == "had 1 person called again."
+    never = told(entry("contacts_cancelled", by=None, reason="never_open", details={"cancelled": 3}))
+    assert read(never.words) == (
+        "Off its list for good: 3 people: neither its calling hours nor the law leaves an hour for them."
+    )
+    one = told(
+        entry("contact_changed", details={"contact_id": "c", "changes": {"status": ["failed", "pending"]}})
+    )
+    assert (one.words, [tuple(map(read, change)) for change in one.changes]) == (
+        "changed when one person is called.",
+        [("what became of the person", "failed", "pending")],
+    )
     assert told(entry("somersault", by=None, reason="why")).words.startswith(
         "Somersault. Something holds it back"
     )
