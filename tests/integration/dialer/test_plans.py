@@ -113,7 +113,6 @@ EXEMPT = {
     "campaigns.cloning._SEVERAL": "by campaign, whose list is copied for a client",
     "campaigns.cloning._NUMBERS": "by campaign, whose list is copied for a client",
     "campaigns.cloning._TAKE_OUT": "by campaign and position, of a list that is copied for a client",
-    "campaigns.additions._CANCELLED": "by contact, of those whom a client just added",
     "campaigns.additions._SEVERAL": "by campaign, for the client who adds a list to it",
     "campaigns.additions._CANCELLED": "by id, of the few rows that a client adds",
     "campaigns.addition_rows._ADDED": "by the numbers and tokens of a list, for the client who adds it",
