@@ -27,7 +27,7 @@ def closes_in(campaign: str, group: str) -> str:
 
 def within(at: str, campaign: str, group: str) -> str:
     """A moment at which the contacts of a group may be called: `at`, or some time soon after the next opening. `at`
-    itself where no opening is known: it is judged then."""
+    itself where no opening is known: it is judged once one is (`dialer/shut_retries.py`)."""
     return f"""coalesce((
         SELECT CASE WHEN opens_at <= {at} THEN {at}
             ELSE opens_at + random() * least(interval '{SPREAD_SECONDS} s', closes_at - opens_at) END
@@ -58,19 +58,26 @@ OPEN_GROUPS = f"""
 """Of a campaign that is `wanted` with `most` contacts: the groups that may be called now, in which somebody is due,
 and how many to read of each."""
 
-# Of each group the first who waits, and the first moment within an opening from then on; `begins`, where the opening
-# is what it waits for. Where every group is outside, the next opening is told, whoever is called later in it.
+# Of each group the first who waits, and the first moment within an opening from then on; `waits_for_it`, where the
+# opening is what it waits for. Where every group is outside, the next opening is told, whoever is called later in it.
+# `beyond`: who waits for longer than openings are known waits for his own time, until they are.
 NEXT_IN_WINDOW = f"""
     SELECT (array_agg(due_at ORDER BY due_at))[1] AS due_at,
-        CASE WHEN bool_and(outside) THEN min(opens_at) ELSE min(due_at) END AS told_at,
-        bool_and(outside) OR coalesce((array_agg(waits_for_it ORDER BY due_at))[1], true) AS of_window,
+        CASE WHEN bool_and(outside OR beyond) AND NOT (array_agg(beyond ORDER BY due_at))[1] THEN min(opens_at)
+            ELSE min(due_at) END AS told_at,
+        NOT (array_agg(beyond ORDER BY due_at))[1] AND (bool_and(outside OR beyond)
+            OR coalesce((array_agg(waits_for_it ORDER BY due_at))[1], true)) AS of_window,
         count(due_at) = 0 AS never, (array_agg(wait_reason ORDER BY due_at))[1] AS wait_reason
     FROM campaign_zone AS zone, LATERAL ({_FIRST}) AS first,
         LATERAL (SELECT coalesce(first.next_attempt_at, '-infinity') AS wanted_at) AS at_first
         LEFT JOIN LATERAL (SELECT opens_at, closes_at FROM opening WHERE opening.campaign_id = zone.campaign_id
             AND opening.zone_group = zone.zone_group AND closes_at > greatest(wanted_at, now())
             ORDER BY opens_at LIMIT 1) AS opening ON true,
-        LATERAL (SELECT CASE WHEN opens_at IS NOT NULL THEN greatest(wanted_at, opens_at) END AS due_at,
+        LATERAL (SELECT opens_at IS NULL AND wanted_at > now() AND EXISTS (
+            SELECT FROM opening AS known WHERE known.campaign_id = zone.campaign_id
+                AND known.zone_group = zone.zone_group) AS beyond) AS behind,
+        LATERAL (SELECT CASE WHEN beyond THEN wanted_at
+                WHEN opens_at IS NOT NULL THEN greatest(wanted_at, opens_at) END AS due_at,
             opens_at > greatest(wanted_at, now()) AS waits_for_it,
             NOT {is_open("zone.campaign_id", "zone.zone_group")} AS outside) AS each_group
     WHERE campaign.windows IS NOT NULL AND zone.campaign_id = wanted.campaign_id

@@ -1,7 +1,8 @@
 """Writes on the openings of calling windows (`campaigns.openings`), so that they are known far enough ahead.
 
 A campaign whose openings cannot be worked out, or whose row somebody has for long, is put off: it keeps no other's
-from being written. Contacts whose window is found never to open are cancelled.
+from being written. Contacts whose window is found never to open are cancelled, and retries of a day that was not
+known yet, which fall outside, move to its opening.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import structlog
 
 from campaigns import never_open, openings
 from cooperative import let_others_run
+from dialer import shut_retries
 from dialer.errors import DATABASE_AWAY, note
 from server_faults import state_of
 
@@ -67,7 +69,9 @@ class OpeningsAhead:
 
     def _try(self, campaign_id: uuid.UUID) -> bool:
         try:
-            self._cancel(campaign_id, openings.write_one(campaign_id))
+            never = openings.write_one(campaign_id)
+            self._move_retries(campaign_id)
+            self._cancel(campaign_id, never)
         except Exception as error:
             self._put_off[campaign_id] = self.now() + PUT_OFF_SECONDS
             if not isinstance(error, DATABASE_AWAY):
@@ -81,6 +85,14 @@ class OpeningsAhead:
         finally:
             let_others_run()
         return True
+
+    def _move_retries(self, campaign_id: uuid.UUID) -> None:
+        moved = 0
+        while more := shut_retries.move_slice(campaign_id):
+            moved += more
+            let_others_run()
+        if moved:
+            log.info("retries_moved", campaign_id=str(campaign_id), contacts=moved)
 
     def _cancel(self, campaign_id: uuid.UUID, never: Sequence[int]) -> None:
         cancelled = 0

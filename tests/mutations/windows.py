@@ -118,6 +118,22 @@ WINDOWED = (
         (f"{ROWS}::test_a_retry_that_falls_outside_moves_to_the_next_opening_spread_over_half_an_hour",),
     ),
     Mutation(
+        "retries of a day that was not known",
+        "who is tried again after more than two weeks is due at night, and all of them at the stroke of the opening",
+        "dialer/openings_ahead.py",
+        "            self._move_retries(campaign_id)\n",
+        "",
+        (f"{ROWS}::test_retries_of_a_day_that_was_not_known_yet_move_to_its_opening_once_it_is",),
+    ),
+    Mutation(
+        "window instead of a retry",
+        "a campaign whose retries are due in more than two weeks says at noon that its window is shut",
+        "dialer/calling_hours_sql.py",
+        "opens_at IS NULL AND wanted_at > now() AND EXISTS (",
+        "false AND EXISTS (",
+        (f"{ROWS}::test_who_waits_for_longer_than_openings_are_known_is_told_with_his_own_time_and_reason",),
+    ),
+    Mutation(
         "openings that end",
         "nobody writes a campaign's openings on, and after two weeks it is not dialled any more",
         "campaigns/openings.py",

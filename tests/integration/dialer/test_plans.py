@@ -30,7 +30,7 @@ from campaigns import (
     suppressed_contacts,
 )
 from database import BY_ID
-from dialer import call_rows, identity, lookout, process
+from dialer import call_rows, identity, lookout, process, shut_retries
 from dialer.capacity import limiter_snapshot
 from dialer.dispatch import plan_rows
 from dialer.record import cdr_correction, cdr_inbox, outcomes
@@ -254,6 +254,7 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
         "dialer.recovery.takeover._SENDERS": (takeover._SENDERS, (DIALER,)),
         "dialer.recovery.takeover._PERMITS": (takeover._PERMITS, (ids,)),
         "dialer.recovery.takeover._SETTLED": (takeover._SETTLED, {"id": DIALER}),
+        "dialer.shut_retries._MOVE": (shut_retries._MOVE, {"campaign": campaign_id, "most": 1_000}),
         "campaigns.hangups._MARK_TENANT": (hangups._MARK_TENANT, ("another",)),
         "campaigns.hangups._MARK_CAMPAIGN": (hangups._MARK_CAMPAIGN, (campaign_id,)),
         "campaigns.hangups._MARK_DIALER": (hangups._MARK_DIALER, (DIALER,)),

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from campaigns import never_open, openings
-from dialer import openings_ahead
+from dialer import openings_ahead, shut_retries
 from dialer.dispatch import due as reading
 from dialer.dispatch.claims import claim_again
 from dialer.dispatch.due import Due
@@ -225,6 +225,93 @@ def test_a_retry_that_falls_outside_moves_to_the_next_opening_spread_over_half_a
         "thirty of them lie in no one half but once in a billion"
     )
     assert all(0 < row["from_now"] <= 60 for row in found if row["zone_group"] == WEST)
+
+
+def wants(since: str, group: int, **columns: object) -> datetime:
+    """The contacts of a group wait for so long from now; until when."""
+    values = "".join(f", {name} = %s" for name in columns)
+    (found, *_) = change(
+        f"UPDATE contact SET next_attempt_at = now() + %s::interval{values} WHERE zone_group = %s"
+        " RETURNING next_attempt_at",
+        since,
+        *columns.values(),
+        group,
+    )
+    at: datetime = found["next_attempt_at"]
+    return at.astimezone(UTC)
+
+
+@pytest.mark.parametrize("begins", [-1.0, HOUR], ids=["by day", "at night"])
+@pytest.mark.parametrize("reason", [None, "number_cap"])
+def test_who_waits_for_longer_than_openings_are_known_is_told_with_his_own_time_and_reason(
+    world: World, begins: float, reason: str | None
+) -> None:
+    campaign_id = windowed(world, EAST, WEST)
+    at = wants("16 days", EAST, wait_reason=reason)
+    wants("17 days", WEST)
+    for group in (EAST, WEST):
+        opens(campaign_id, group, begins, 15 * 24 * HOUR)
+    found = next_due(str(campaign_id))
+    assert found is not None
+    assert (found.at, found.reason) == (at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), reason)
+    assert round(found.seconds / 3600) == 16 * 24
+    first = opens(campaign_id, WEST, 15.5 * 24 * HOUR, 17.5 * 24 * HOUR)
+    change("UPDATE contact SET next_attempt_at = NULL WHERE zone_group = %s", WEST)
+    change("DELETE FROM opening WHERE zone_group = %s AND opens_at < %s", WEST, first)
+    found = next_due(str(campaign_id))
+    assert found is not None
+    assert (found.at, found.window) == (first.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), True)
+
+
+def test_of_who_waits_for_long_nothing_is_told_where_no_opening_is_known(world: World) -> None:
+    campaign_id = windowed(world, EAST)
+    wants("16 days", EAST)
+    found = next_due(str(campaign_id))
+    assert found is not None
+    assert (found.at, found.window, found.seconds) == (None, True, reading.NEVER_SECONDS)
+
+
+def test_retries_of_a_day_that_was_not_known_yet_move_to_its_opening_once_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Mondays from 9 to 10: all of Tuesday to Sunday is shut."""
+    monkeypatch.setattr(shut_retries, "SLICE", 7)
+    campaign_id = windowed(world, EAST, contacts=30)
+    with transaction():
+        assert openings.write(campaign_id) == []
+    (monday,) = change(
+        "SELECT opens_at FROM opening WHERE opens_at > now() + interval '2 days' ORDER BY opens_at LIMIT 1"
+    )
+    shut = monday["opens_at"].astimezone(UTC) - timedelta(days=2)
+    change("UPDATE contact SET next_attempt_at = %s", shut)
+    kept = {
+        1: "next_attempt_at = now() - interval '1 h'",
+        2: f"next_attempt_at = '{monday['opens_at'] + timedelta(minutes=40)}'",
+        3: "next_attempt_at = now() + interval '16 days'",
+        4: "callback = true",
+        5: "wait_reason = 'number_cap'",
+        6: "next_attempt_at = NULL",
+    }
+    for place, values in kept.items():
+        change(f"UPDATE contact SET {values} WHERE position = %s", place)
+    stay = "SELECT position, next_attempt_at FROM contact WHERE position BETWEEN 1 AND 6 ORDER BY 1"
+    before = change(stay)
+    change("UPDATE campaign SET openings_until = now()")
+    assert ahead_of().round(10) == 1
+    assert change(stay) == before
+    moved = change(
+        "SELECT extract(epoch FROM next_attempt_at - %s)::float8 AS after FROM contact"
+        " WHERE position NOT BETWEEN 1 AND 6",
+        monday["opens_at"],
+    )
+    after = [row["after"] for row in moved]
+    assert len(after) == 24
+    assert 0 <= min(after) < 900 < max(after) < 1_800, "24 of them lie in no one half but once in a million"
+    placed = "SELECT next_attempt_at FROM contact ORDER BY position"
+    before = change(placed)
+    change("UPDATE campaign SET openings_until = now()")
+    assert ahead_of().round(10) == 1
+    assert change(placed) == before, "who has his time within an opening keeps it"
 
 
 @pytest.mark.parametrize("groups", [1, 20])
