@@ -19,6 +19,7 @@ from campaigns.contact_options import PLAIN, ContactOptions
 from campaigns.errors import ListRefused, NumberRefused, quoted
 from campaigns.import_notes import ImportNotes
 from campaigns.list_policies import ListPolicy
+from campaigns.mojibake import Misread
 from campaigns.number_hints import hinted_number
 from campaigns.number_rules import ANY_COUNTRY, NOT_ALLOWED, NumberRules
 from campaigns.number_text import date_refused, is_date, may_be_date
@@ -160,6 +161,7 @@ class RowBatcher:
         self._rules = rules
         self._repeats = repeats
         self._left_out = LeftOut()
+        self._misread = Misread()
         self._accepted = False
         self._policy = policy
         self._now = datetime.now(UTC)
@@ -203,7 +205,8 @@ class RowBatcher:
             yield batch
 
     def warn(self, notes: ImportNotes) -> None:
-        """Say of the whole list what its rows do not: which further numbers are left out."""
+        """Say of the whole list what its rows do not: what looks misread, and which further numbers are left out."""
+        self._misread.warn(notes)
         if (told := self._left_out.told()) is not None:
             notes.warn(told)
 
@@ -246,6 +249,8 @@ class RowBatcher:
         if repeated is not None:
             return repeated
         self._accepted = True
+        if not text.isascii():
+            self._misread.look(fields)
         self._left_out.add(left_out, line)
         number, *further = numbers
         return AcceptedRow(line, number, fields, options, text, consent, zone, places, tuple(further))

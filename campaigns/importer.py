@@ -22,7 +22,6 @@ from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, Batch, RejectedRow, RowBatcher, rejected, rejected_cell
 from campaigns.list_doctor import Doctor
 from campaigns.list_policies import ListPolicy
-from campaigns.mojibake import note_mojibake
 from campaigns.number_rules import ANY_COUNTRY, NumberRules
 from campaigns.phone_column import likely_phone_column, no_phone_message
 from campaigns.row_templates import RowTemplates, Template, refuse_missing
@@ -91,7 +90,6 @@ def read_list(
             repeats=repeats,
         )
         batcher.look_ahead(row.cells[columns.phone] for row in sample if columns.phone < len(row.cells))
-        note_mojibake(notes, columns, [row.cells for row in sample])
         every = itertools.chain(sample, rows)
         del sample
         yield from batcher.batches(_judged(every, columns, batcher, doctor))

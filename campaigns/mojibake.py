@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from campaigns.columns import Columns
 from campaigns.errors import quoted
 from campaigns.import_notes import ImportNotes
 
@@ -25,6 +25,12 @@ _FOREIGN = re.compile("[^\x00-\x7fÀ-ÖØ-öø-ÿŒœŠšŸŽž]")
 _ALLOWED_BESIDE = "’‘–—€£°ªº«»“”„…\u00a0•©®™§´¿¡½¼¾²³µ·×¢¥"
 _SIGN_IN_FRONT = re.compile("[\u00a2-\u00a9\u00ac-\u00bc][^\\W\\d_]")
 _RUN = re.compile("[\u00c0-\u00ff\u0152\u0153\u0160\u0161\u0178\u017d\u017e]{3,}")
+_ALL_BEYOND = re.compile(
+    "[\u00a8\u00aa\u00af\u00b2-\u00b4\u00b8\u00ba-\u00ff\u0152\u0153\u0160\u0161\u0178\u017d\u017e]+"
+)
+_OTHER_ALPHABETS = ("cp1251", "cp1253", "cp1255", "cp1256")
+_MOST_LOOKED_AT = 1_000
+"""So many cells beyond ASCII tell what a list is; its other cells are looked at for UTF-8 alone."""
 _ICELANDIC = frozenset("\u00de\u00fe\u00d0\u00f0\u00dd\u00fd")
 
 
@@ -92,17 +98,54 @@ def twice_encoded(text: str) -> str | None:
         return None
 
 
-def note_mojibake(notes: ImportNotes, columns: Columns, rows: Sequence[Sequence[str]]) -> None:
-    """Note the columns, among these first rows, whose cells are text that was encoded twice."""
-    for index, name in columns.custom:
-        for row in rows:
-            meant = twice_encoded(row[index]) if index < len(row) else None
-            if meant is not None:
-                notes.warn(
-                    f"{name} holds {quoted(row[index])}, which looks like {quoted(meant)} encoded twice; it is kept "
-                    f"as it stands: export the list as UTF-8 again if that is wrong"
-                )
-                break
+def of_another_alphabet(word: str) -> str | None:
+    """What a word says where it is of another alphabet and was decoded as Windows-1252 and encoded again; None of
+    other words. No word of a western language has three letters or more and all of them beyond ASCII."""
+    if len(word) < 3 or not _ALL_BEYOND.fullmatch(word):
+        return None
+    try:
+        bytes_of_it = word.encode("cp1252")
+    except UnicodeEncodeError:
+        return None
+    for codec in _OTHER_ALPHABETS:
+        meant = bytes_of_it.decode(codec, "replace")
+        if meant.isalpha() and "\ufffd" not in meant and looks_natural([meant]):
+            return meant
+    return None
+
+
+@dataclass(slots=True)
+class Misread:
+    """Looks at the cells of a list for text that was decoded as what it is not; one sentence for each column."""
+
+    _sentences: dict[str, str] = field(default_factory=dict)
+    _looked_at: int = 0
+
+    def look(self, cells: Mapping[str, str]) -> None:
+        """Look at cells by the names of their columns."""
+        for name, cell in cells.items():
+            if not cell.isascii() and name not in self._sentences:
+                self._look(name, cell, name)
+
+    def warn(self, notes: ImportNotes) -> None:
+        """Note what was found, in the list's column names, too."""
+        for column in notes.custom:
+            self._look(f"header {column.header}", column.header, "the header")
+        for sentence in self._sentences.values():
+            notes.warn(sentence)
+
+    def _look(self, place: str, text: str, called: str) -> None:
+        how, meant = "encoded twice", twice_encoded(text)
+        if meant is None and self._looked_at < _MOST_LOOKED_AT:
+            self._looked_at += 1
+            words = [word.strip(_ALLOWED_BESIDE + ".,;:!?()") for word in words_beyond_ascii(text)]
+            found = map(of_another_alphabet, words)
+            how, meant = "read as Windows-1252", next((one for one in found if one is not None), None)
+        if meant is not None:
+            self._sentences[place] = (
+                f"{called} holds {quoted(text)}, which looks like {quoted(meant)} {how}; it is kept as it stands: "
+                f"export the list as UTF-8 again if that is wrong"
+            )
 
 
 def words_beyond_ascii(text: str) -> list[str]:

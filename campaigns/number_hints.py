@@ -7,8 +7,9 @@ makes a valid number, and else the row is refused. It is never left out of accou
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
@@ -26,6 +27,9 @@ class HintKind(StrEnum):
 
     COUNTRY = "country"
     AREA = "area"
+    PREFIX = "prefix"
+    """A column that is called so and no more: a country's code where its cell has a plus, an area's where it has
+    digits alone, and none of the number's where it has neither (a name's: Dr.)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,19 @@ _AREA_COLUMNS = _words(
     кодгорода 区号 市外局番
     """
 )
+# A name of several words: one of the first, and nothing else but what says whose or how (Mailing Country/Region).
+_COUNTRY = _words("country land nation pais país paese pays ülke страна")
+_BESIDE_COUNTRY = _words(
+    """
+    region mailing billing shipping home business work office company other address phone tel telephone mobile cell
+    contact code name iso iso2 iso3 dial dialing dialling calling primary secondary customer of number
+    """
+)
+_OF_A_PREFIX = _words(
+    "phone tel telephone mobile cell country dial dialing dialling calling intl international number"
+)
 _NOT_IN_NAME = re.compile(r"[\W_]+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _CALLING_CODE = re.compile(r"(?:.*\+ *|00)?([1-9][0-9]{0,2})(?:[.,]0+)?\)?", re.DOTALL)
 _AREA = re.compile(r"\(?([0-9]{1,6})\)?(?:[.,]0+)?")
 _ABROAD = re.compile(r"[^0-9]*\+")
@@ -79,12 +95,37 @@ def hints(columns: Iterable[tuple[int, str]]) -> tuple[Hint, ...]:
     """Those of the columns, by position and name, that say something of a number beside them."""
     found: list[Hint] = []
     for index, name in columns:
-        plain = _NOT_IN_NAME.sub("", name.casefold())
-        if plain in _COUNTRY_COLUMNS:
-            found.append(Hint(index, name, HintKind.COUNTRY))
-        elif plain in _AREA_COLUMNS:
-            found.append(Hint(index, name, HintKind.AREA))
+        kind = _kind(name)
+        if kind is not None:
+            found.append(Hint(index, name, kind))
     return tuple(found)
+
+
+def _kind(name: str) -> HintKind | None:
+    words = set(
+        _NOT_IN_NAME.sub(" ", _CAMEL.sub(" ", unicodedata.normalize("NFKC", name))).casefold().split()
+    )
+    plain = _NOT_IN_NAME.sub("", unicodedata.normalize("NFKC", name).casefold())
+    if plain in _COUNTRY_COLUMNS or (words & _COUNTRY and words <= _COUNTRY | _BESIDE_COUNTRY):
+        return HintKind.COUNTRY
+    if plain == "prefix":
+        return HintKind.PREFIX
+    if ("prefix" in words and words - {"prefix"} <= _OF_A_PREFIX) or plain.removesuffix(
+        "prefix"
+    ) in _OF_A_PREFIX:
+        return HintKind.COUNTRY
+    return HintKind.AREA if plain in _AREA_COLUMNS else None
+
+
+def _said(hint: Hint, value: str) -> Hint | None:
+    """What a column says by this cell; None where it says nothing of the number."""
+    if not value:
+        return None
+    if hint.kind is not HintKind.PREFIX:
+        return hint
+    if (_CALLING_CODE.fullmatch(value) and not value[0].isdecimal()) or value.startswith("00"):
+        return replace(hint, kind=HintKind.COUNTRY)
+    return replace(hint, kind=HintKind.AREA) if _AREA.fullmatch(value) else None
 
 
 def hinted_number(
@@ -95,9 +136,10 @@ def hinted_number(
 
     Raises NumberRefused as `phone_number` does, and: unknown_country, country_mismatch, area_mismatch.
     """
-    said = [(hint, cells[hint.index].strip()) for hint in beside if hint.index < len(cells)]
-    countries = [(hint, value) for hint, value in said if value and hint.kind is HintKind.COUNTRY]
-    areas = [(hint, value) for hint, value in said if value and hint.kind is HintKind.AREA]
+    cells_beside = [(hint, cells[hint.index].strip()) for hint in beside if hint.index < len(cells)]
+    said = [(known, value) for hint, value in cells_beside if (known := _said(hint, value)) is not None]
+    countries = [(hint, value) for hint, value in said if hint.kind is HintKind.COUNTRY]
+    areas = [(hint, value) for hint, value in said if hint.kind is HintKind.AREA]
     if _ABROAD.match(raw):
         number = phone_number(raw, region, premium=premium)
         for hint, value in countries:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from anyascii import anyascii
@@ -18,18 +19,24 @@ SAMPLE_ROWS = 50
 _WORDS = frozenset(
     """
     phone phones phonenumber telephone tel telno cell cellphone cellular mobile mobilephone mob msisdn contactnumber
-    number numbers num e164 whatsapp landline callerid
+    contactno contactnum e164 whatsapp landline callerid gsm
     telefon telefonnummer telefonnr telnr rufnummer handy handynummer handynr mobil mobilnummer mobiltelefon festnetz
-    telefono teléfono telefonos teléfonos celular móvil movil número numero
-    téléphone telephones portable fixe numéro
+    telefono teléfono telefonos teléfonos celular móvil movil
+    téléphone telephones portable fixe
     telefone telemóvel telemovel
-    cellulare numero
+    cellulare
     telefoon telefoonnummer mobiel mobieltje telefonnummer telefonszám mobiltelefonnummer puhelin puhelinnumero
     matkapuhelin telefonu komórka komórkowy kom
-    телефон телефона телефоны тел мобильный моб сотовый номер мобільний τηλέφωνο κινητό
-    cep telefonu numara
-    טלפון נייד سلفون هاتف الهاتف جوال الجوال موبايل المحمول رقم फ़ोन फोन मोबाइल นัมเบอร์
+    телефон телефона телефоны тел мобильный моб сотовый мобільний τηλέφωνο κινητό
+    cep telefonu telefón telefoni tlf điện thoại telepon hp
+    טלפון נייד سلفون هاتف الهاتف جوال الجوال موبايل المحمول تلفن फ़ोन फोन मोबाइल นัมเบอร์
     """.split()  # noqa: SIM905 - sorted by language
+)
+# They say nothing of what is numbered (a customer is, too); alone, it may be the number that is called.
+_NEUTRAL = frozenset(
+    """
+    number numbers num nr no nummer numer numero número numéro номер numara nomor số رقم of de di du do da van
+    """.split()  # noqa: SIM905
 )
 _PARTS = (
     "电话",
@@ -114,15 +121,16 @@ def likely_phone_column(
 
 def _called_so(name: str) -> int:
     """2 of a name with the words alone, 1 of one with others or a mistake in it, 0 of another."""
+    name = unicodedata.normalize("NFKC", name)
     words = [word.casefold() for word in _WORD.findall(_CAMEL.sub(" ", name))]
     if any(word in _OTHER_WORDS for word in words):
         return 0
     if any(part in name for part in _PARTS):
         return 2
-    found = [word in _WORDS for word in words]
-    if found and all(found):
+    found = [word in _WORDS for word in words if word not in _NEUTRAL]
+    if (found and all(found)) or "".join(words) in _WORDS:
         return 2
-    return 1 if any(found) or _close(name) else 0
+    return 1 if any(found) or (words and not found) or _close(name) else 0
 
 
 def _close(name: str) -> bool:

@@ -30,6 +30,30 @@ def number(raw: str, region: str | None = "US", **beside: str) -> str:
         ("020 7946 0018", "US", {"Country Code": "0044"}, "+442079460018"),
         ("2079460018", "US", {"phone_code": "44.0"}, "+442079460018"),
         ("2079460018", "US", {"country": "United Kingdom"}, "+442079460018"),
+        *(
+            ("2079460018", "US", {column: "United Kingdom"}, "+442079460018")
+            for column in (
+                "Country/Region",
+                "Mailing Country",
+                "BillingCountry",
+                "Home Country/Region",
+                "Country (Phone)",
+            )
+        ),
+        *(
+            ("2079460018", "US", {column: "44"}, "+442079460018")
+            for column in (
+                "country_prefix",
+                "phone_prefix",
+                "PhonePrefix",
+                "Tel Country Code",
+                "Country Code (phone)",
+            )
+        ),
+        ("2079460018", "US", {"prefix": "+44"}, "+442079460018"),
+        ("2079460018", "US", {"Prefix": "0044"}, "+442079460018"),
+        ("5550101", "US", {"prefix": "202"}, "+12025550101"),
+        ("2025550101", "US", {"prefix": "Dr."}, "+12025550101"),
         ("2079460018", "US", {"Land": "Vereinigtes Königreich"}, "+442079460018"),
         ("2079460018", "US", {"country": "U.K."}, "+442079460018"),
         ("2079460018", "US", {"country": "gb"}, "+442079460018"),
@@ -53,6 +77,8 @@ def test_what_stands_beside_a_number_makes_it_whole(
     ("raw", "region", "beside", "code"),
     [
         ("2025550101", "US", {"phone_code": "44"}, "invalid_number"),
+        ("2079460018", "US", {"prefix": "44"}, "area_mismatch"),
+        ("2079460018", "US", {"Country": "US", "Mailing Country": "United Kingdom"}, "country_mismatch"),
         ("+12025550101", "GB", {"phone_code": "44"}, "country_mismatch"),
         ("2079460018", "US", {"phone_code": "1", "country_code": "GBR"}, "country_mismatch"),
         ("2079460018", "US", {"country": "Ruritania"}, "unknown_country"),

@@ -1,0 +1,45 @@
+"""Which column of a list holds the numbers: what is called so, in any language, before what else has numbers."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Literal
+
+import pytest
+
+from campaigns.phone_column import likely_phone_column
+
+CELLS = [["2025550188", "2025550101"]]
+
+
+NAMES = (
+    *(
+        "Teléfono",
+        "Telefón",
+        "Điện thoại",
+        "Nomor HP",
+        "Telepon",
+        "GSM",
+        "Tlf",
+        "تلفن",
+        "Telefon-Nr",
+        "Handynummer",
+    ),
+    *("Contact No", "Phone no.", "Номер телефона", "Numero di telefono", "手机号码", "Mobile #"),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("other", ["Customer Number", "Kunde", "Kundennummer", "Nr", "Account no"])
+def test_the_column_that_is_called_so_goes_before_one_of_other_numbers(
+    name: str, form: Literal["NFC", "NFD"], other: str
+) -> None:
+    written = unicodedata.normalize(form, name)
+    assert likely_phone_column([other, written], CELLS, "US") == written
+    assert likely_phone_column([written, other], CELLS, "US") == written
+
+
+@pytest.mark.parametrize("name", ["Number", "Nummer", "Número", "номер"])
+def test_a_column_called_number_alone_is_one(name: str) -> None:
+    assert likely_phone_column([name, "Kunde"], CELLS, "US") == name
