@@ -15,6 +15,31 @@ from tests.browser.relay import Relay
 
 LIST = Path(__file__).parents[2] / "examples" / "contacts.csv"
 
+COUNT_SAID = """
+    globalThis.said = [];
+    new MutationObserver(() => said.push(document.getElementById("live-says").textContent.split(":")[0]))
+        .observe(document.getElementById("live-says"), { childList: true, characterData: true, subtree: true });"""
+EXCHANGED = """() => {
+    const part = document.createElement("div"), fresh = document.createElement("div");
+    document.body.append(part);
+    part.innerHTML = `<p id="a">a</p> <p id="b">b</p> <p id="c">c</p>
+        <details id="d"><summary id="s">more</summary></details><form><input id="field" value="was"></form>`;
+    fresh.innerHTML = `<p id="new">n</p> <p id="b">b</p> <p id="c">c</p> <p id="a">a</p> <h2>More</h2>
+        <details id="d"><summary id="s">even more</summary></details><form><input id="field" value="is"></form>`;
+    const field = document.getElementById("field"), kept = document.getElementById("b");
+    document.getElementById("d").open = true;
+    field.value = "typed";
+    field.focus();
+    field.setSelectionRange(2, 2);
+    holding(part, () => exchange(part, fresh));
+    const told = { value: field.value, caret: field.selectionStart, open: document.getElementById("d").open,
+        focus: document.activeElement.id, same: kept === document.getElementById("b"),
+        rows: [...part.querySelectorAll("p:not(#new)")].map((one) => one.textContent).join(" ") };
+    part.remove();
+    return told;
+}"""
+"""What is left of a form that somebody fills in, and of what he opened, where all around it has changed."""
+
 
 def main(arguments: list[str]) -> int:
     """0 where everything is as it should be."""
@@ -25,6 +50,7 @@ def main(arguments: list[str]) -> int:
         board = Board(relay.url, browser, signed_in(browser, relay.url, key))
         campaign = _from_upload_to_end(board, relay)
         _dropped(board, campaign)
+        _read_again(board)
         _halted(board)
         _drained(board)
         _jobs(board)
@@ -92,13 +118,59 @@ def _dropped(board: Board, campaign: str) -> None:
     with board.opened(WIDE) as (context, page):
         page.goto(board.url)
         expect(page.locator("#live")).to_contain_text("as of")
+        # Whoever is on something in what is read again is told all the same, once, and stays there.
+        link = page.get_by_role("link", name="Spring reminders", exact=True)
+        link.focus()
+        page.evaluate(COUNT_SAID)
         context.set_offline(True)
         expect(page.locator("#live")).to_have_attribute("data-state", "away")
-        expect(page.locator("#live")).to_contain_text("Out of reach")
+        expect(page.locator("#live-says")).to_contain_text("Out of reach")
         context.set_offline(False)
         expect(page.locator("#live")).to_have_attribute("data-state", "live")
+        before = page.locator("#live-at").inner_text()
+        expect(page.locator("#live-at")).not_to_have_text(before)
+        expect(link).to_be_focused()
+        if page.evaluate("said") != ["Out of reach", "live"]:
+            board.faults.append(f"what is read out was {page.evaluate('said')}")
         page.goto(campaign)
         expect(page.locator("#live")).to_contain_text("over")
+
+
+def _read_again(board: Board) -> None:
+    """Whoever is on a button, has opened something or types within a part that is read again keeps it, and sees what
+    has changed around it."""
+    with board.opened(WIDE) as (_, page), board.opened(WIDE) as (_, other):
+        page.goto(f"{board.url}/cluster")
+        buttons = page.get_by_role("button", name="Drain")
+        mine, name = buttons.last, (buttons.first.get_attribute("aria-label") or "").removeprefix("Drain ")
+        mine.focus()
+        mark = page.evaluate("document.activeElement.id")
+        for action, shown in (("Drain", True), ("Undrain", False)):
+            other.goto(f"{board.url}/cluster")
+            other.get_by_role("button", name=f"{action} {name}", exact=True).click()
+            row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name))
+            if shown:
+                expect(row).to_contain_text("draining")
+            else:
+                expect(row).not_to_contain_text("draining")
+            if page.evaluate("document.activeElement.id") != mark:
+                board.faults.append(f"who was on {mark} is on {page.evaluate('document.activeElement.id')}")
+        # What goes away leaves him where it was.
+        page.locator(f"[id='drain-{name}']").focus()
+        other.goto(f"{board.url}/cluster")
+        other.get_by_role("button", name=f"Drain {name}", exact=True).click()
+        expect(page.locator(f"[id='node-{name}']")).to_be_focused()
+        other.get_by_role("button", name=f"Undrain {name}", exact=True).click()
+        told = page.evaluate(EXCHANGED)
+        if told != {
+            "value": "typed",
+            "caret": 2,
+            "open": True,
+            "focus": "field",
+            "same": True,
+            "rows": "b c a",
+        }:
+            board.faults.append(f"a part that is read again makes of what is in it {told}")
 
 
 def _halted(board: Board) -> None:

@@ -7,6 +7,7 @@ const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short",
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const NUMBERS = new Intl.NumberFormat();
 const TENTHS = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const PATIENCE_MS = 10000;
 
 function sameDay(one, other) {
   return one.toDateString() === other.toDateString();
@@ -31,40 +32,122 @@ function localize(root) {
   }
 }
 
+// What somebody opened, and what he was put on, is his.
+const HIS = new Set(["open", "tabindex"]);
+
+// Make `old` what `fresh` is, and leave all of it that is so already: whoever is in there stays where he is, with what
+// he opened and typed.
+function renew(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    old.data = fresh.data;
+    return;
+  }
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !HIS.has(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value && !HIS.has(name)) old.setAttribute(name, value);
+  exchange(old, fresh);
+}
+
+// The same of what is within them. What has an id is known by it, wherever it stands; the rest by its place.
+function exchange(old, fresh) {
+  const wanted = new Map([...fresh.children].map((one) => [one.id, one.nodeName])), named = new Map();
+  for (const one of [...old.children]) {
+    if (!one.id) continue;
+    if (wanted.get(one.id) === one.nodeName) named.set(one.id, one);
+    else one.remove();
+  }
+  let at = old.firstChild;
+  for (const want of [...fresh.childNodes]) {
+    let have = named.get(want.id);
+    // Never past what is known to one that stands behind it: what is moved loses the focus.
+    while (have && at && at !== have && !at.id) {
+      const gone = at;
+      at = at.nextSibling;
+      gone.remove();
+    }
+    if (!have && at && !at.id && !want.id && at.nodeName === want.nodeName) have = at;
+    if (!have) {
+      old.insertBefore(want, at);
+      continue;
+    }
+    if (have === at) at = at.nextSibling;
+    else old.insertBefore(have, at);
+    renew(have, want);
+  }
+  while (at) {
+    const gone = at;
+    at = at.nextSibling;
+    gone.remove();
+  }
+}
+
+// Do `work` within `element`: whoever is in there is on the same thing afterwards, at the same letter, or where that is
+// gone on what it stood in.
+function holding(element, work) {
+  const held = document.activeElement, names = [];
+  for (let one = held; one && element.contains(one); one = one.parentElement) if (one.id) names.push(one.id);
+  const caret = held && "selectionStart" in held ? [held.selectionStart, held.selectionEnd] : [null, null];
+  work();
+  if (document.activeElement === held) return;
+  for (const name of names) {
+    const found = document.getElementById(name);
+    if (!found) continue;
+    found.focus({ preventScroll: true });
+    if (document.activeElement !== found) {
+      found.tabIndex = -1;
+      found.focus({ preventScroll: true });
+    }
+    if (name === held.id && caret[0] !== null) found.setSelectionRange(...caret);
+    return;
+  }
+}
+
 // Put what the server says now in the place of `element`; what it refuses leaves it as it was. True where it was done.
-// `query` says how: with "?now" it is no second old, which it may be otherwise.
-async function reread(element, query = "") {
-  let response;
+// `query` says how: with "?now" it is no second old, which it may be otherwise. An answer is not waited for longer than
+// so many ms.
+async function reread(element, query = "", patience = PATIENCE_MS) {
+  let text;
   try {
-    response = await fetch(element.dataset.part + query, { headers: { Accept: "text/html" }, redirect: "error" });
+    const response = await fetch(element.dataset.part + query, { headers: { Accept: "text/html" }, redirect: "error", signal: AbortSignal.timeout(patience) });
+    if (!response.ok) return false;
+    text = await response.text();
   } catch {
     return false;
   }
-  if (!response.ok) return false;
-  const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
-  const focused = document.activeElement && element.contains(document.activeElement) ? document.activeElement.id : "";
+  const parsed = new DOMParser().parseFromString(text, "text/html");
   localize(parsed);
-  element.replaceChildren(...parsed.body.childNodes);
-  if (focused) document.getElementById(focused)?.focus();
+  holding(element, () => exchange(element, parsed.body));
   return true;
+}
+
+// How what is shown stands: its kind, words that are read out where they change, and a clock, which nobody is told of.
+function tell(kind, words, clock = "") {
+  const live = document.getElementById("live");
+  if (live.dataset.state !== kind) live.dataset.state = kind;
+  for (const [name, text] of [["live-says", words], ["live-at", clock]]) {
+    const element = document.getElementById(name);
+    if (element.textContent !== text) element.textContent = text;
+  }
 }
 
 localize(document);
 
 // Parts that are read again by themselves, while somebody looks; a quiet one at once, too, and says nothing of that.
 for (const element of document.querySelectorAll("[data-part][data-every]")) {
-  const quiet = "quiet" in element.dataset;
-  const status = quiet ? null : document.getElementById("live");
-  if (quiet) reread(element, "?now");
-  let read = Date.now();
-  setInterval(async () => {
-    if (document.hidden || element.matches(":focus-within")) return;
-    const done = await reread(element);
+  const quiet = "quiet" in element.dataset, every = Number(element.dataset.every) * 1000;
+  let read = Date.now(), reading = false;
+  const again = async (query) => {
+    if (reading || (document.hidden && !query)) return;
+    reading = true;
+    const done = await reread(element, query, Math.max(every, PATIENCE_MS));
+    reading = false;
     if (done) read = Date.now();
-    if (!status) return;
-    status.dataset.state = done ? "live" : "away";
-    status.textContent = done ? `as of ${CLOCK.format(read)}` : `Out of reach: this is how it was at ${CLOCK.format(read)}.`;
-  }, Number(element.dataset.every) * 1000);
+    if (quiet) return;
+    if (done) tell("live", "live", `· as of ${CLOCK.format(read)}`);
+    else tell("away", `Out of reach: this is how it was at ${CLOCK.format(read)}.`);
+  };
+  if (quiet) again("?now");
+  setInterval(again, every);
 }
 
 for (const element of document.querySelectorAll("select[data-submit]")) {

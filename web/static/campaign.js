@@ -12,17 +12,9 @@ const SPAN = 180;
 const ROWS = 15;
 const NEW_ROWS = 3;
 const page = document.getElementById("campaign");
-const live = document.getElementById("live");
 const parts = { head: document.getElementById("head"), calls: document.getElementById("calls") };
 const CAPS = JSON.parse(page.dataset.caps), AT_CAP = new Set(JSON.parse(page.dataset.full));
-const state = { words: JSON.parse(page.dataset.words), snapshot: null, fresh: new Map(), begun: new Map(), caps: new Map(), headOld: false, callsOld: false, moved: 0, heard: 0, best: Infinity, behind: 0, shown: "", stream: null, over: false };
-
-function tell(kind, words) {
-  if (state.shown === kind + words) return;
-  state.shown = kind + words;
-  live.dataset.state = kind;
-  live.textContent = words;
-}
+const state = { words: JSON.parse(page.dataset.words), snapshot: null, fresh: new Map(), begun: new Map(), caps: new Map(), headOld: false, callsOld: false, moved: 0, heard: 0, best: Infinity, behind: 0, stream: null, over: false };
 
 function heard(at) {
   state.heard = Date.now();
@@ -76,12 +68,13 @@ function drawRows() {
   const body = document.querySelector("#last tbody");
   if (!body) return;
   for (const event of [...state.fresh.values()].slice(-NEW_ROWS)) {
-    if (body.querySelector(`tr[data-call="${CSS.escape(event.call_id)}"]`)) continue;
+    if (document.getElementById(`call-${event.call_id}`)) continue;
     const row = body.insertRow(0);
-    row.dataset.call = event.call_id;
+    row.id = `call-${event.call_id}`;
     cell(row, "keep", CLOCK.format(new Date(event.at)));
     const link = document.createElement("a");
     link.href = `${page.dataset.story}/${encodeURIComponent(event.contact_id)}`;
+    link.id = `who-${event.call_id}`;
     link.textContent = event.phone_number;
     cell(row, "keep", "").append(link);
     const chip = document.createElement("span");
@@ -93,7 +86,7 @@ function drawRows() {
     // What else there is of it the server says a moment later.
     for (let rest = 0; rest < 3; rest++) cell(row, "", "");
   }
-  while (body.rows.length > ROWS) body.deleteRow(-1);
+  holding(body, () => { while (body.rows.length > ROWS) body.deleteRow(-1); });
   state.fresh.clear();
 }
 
@@ -263,7 +256,7 @@ function drawState() {
   if (readyState === EventSource.CONNECTING) return state.heard ? tell("away", `Out of reach since ${since}. Calls go on; nothing is missed here once it is back.`) : tell("late", "connecting …");
   if (["draft", "paused"].includes(page.dataset.status)) return tell("live", "live");
   if (Date.now() - state.heard > LATE_MS) return tell("late", `Nothing heard since ${since}`);
-  return tell(state.behind > 2000 ? "late" : "live", state.behind > 500 ? `live · ${TENTHS.format(state.behind / 1000)} s behind` : "live");
+  return tell(state.behind > 2000 ? "late" : "live", "live", state.behind > 500 ? `· ${TENTHS.format(state.behind / 1000)} s behind` : "");
 }
 
 setInterval(() => {
@@ -276,8 +269,8 @@ setInterval(() => { if (!document.hidden) drawPlot(); }, 1000);
 
 setInterval(async () => {
   if (document.hidden) return;
-  if (state.headOld && !parts.head.matches(":focus-within")) state.headOld = !(await reread(parts.head));
-  if (state.callsOld && !parts.calls.matches(":focus-within")) {
+  if (state.headOld) state.headOld = !(await reread(parts.head));
+  if (state.callsOld) {
     const asked = Date.now();
     state.callsOld = !(await reread(parts.calls)) || state.moved > asked - PART_MS;
     const last = document.getElementById("last");
