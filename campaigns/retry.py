@@ -202,9 +202,8 @@ def _may_retry(disposition: Disposition, history: History) -> bool:
         policy = Retry.YES
     if policy is Retry.ONCE and history.rejected:
         return False
-    most = history.rule(disposition).retries
-    retries = history.retries_per_contact if most is None else most
-    return policy is not Retry.NEVER and history.attempts <= retries
+    tries = history.rule(disposition).tries(history.retries_per_contact)
+    return policy is not Retry.NEVER and history.attempts < tries
 
 
 def _with_jitter(seconds: float, jitter: float) -> float:

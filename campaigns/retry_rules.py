@@ -46,6 +46,10 @@ class RetryRule:
     max_delay_seconds: int = LONGEST_DELAY_SECONDS
     retries: int | None = None
 
+    def tries(self, usual_retries: int) -> int:
+        """The counted attempts that a contact may have whose last one ended so."""
+        return 1 + (usual_retries if self.retries is None else self.retries)
+
     def delay(self, attempts: int, usual_seconds: int) -> float:
         """The seconds until the next call of a contact that has had so many counted attempts, 1 or more."""
         first = usual_seconds if self.delay_seconds is None else self.delay_seconds

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from web.sentences import figure, sentence, tenths
+from markupsafe import Markup
+
+from campaigns.retry_rules import PLAIN, retry_rules
+from web.sentences import counted, figure, sentence, tenths
 from web.showing import lasting
 from web.words import Chip, call_chip, meaning
 
@@ -100,8 +103,8 @@ def _after(milliseconds: int | None) -> str:
 
 def decision(contact: Mapping[str, Any], campaign: Mapping[str, Any]) -> tuple[str, str | None]:
     """Where it stands with a contact, and the time that the sentence ends with, where it does."""
-    status, tries = contact["status"], campaign["retries_per_contact"] + 1
-    used = sentence("{} of {} attempts used up", figure(contact["attempts"]), figure(tries))
+    status, attempts, tries = contact["status"], contact["attempts"], _tries(contact, campaign)
+    used = _used(attempts, tries)
     if status == "pending" and contact["next_attempt_at"]:
         return sentence("To be called again: {}. Not before", used), contact["next_attempt_at"]
     if status == "pending":
@@ -114,6 +117,20 @@ def decision(contact: Mapping[str, Any], campaign: Mapping[str, Any]) -> tuple[s
         return "Reached: not called again.", None
     if status == "cancelled":
         return "Not called any more: the campaign was stopped, or its time had come.", None
-    if contact["attempts"] >= tries:
+    if attempts >= tries:
         return sentence("Not called again: {}.", used), None
     return f"Not called again after such an end: {meaning(contact['disposition'])}", None
+
+
+def _tries(contact: Mapping[str, Any], campaign: Mapping[str, Any]) -> int:
+    """As many attempts as the rule allows him whose last call ended so."""
+    rule = retry_rules(campaign["retry_rules"]).get(contact["disposition"] or "", PLAIN)
+    return rule.tries(campaign["retries_per_contact"])
+
+
+def _used(attempts: int, tries: int) -> Markup:
+    if attempts > tries:
+        # Of somebody who was brought back: he was called once more, whatever the rule says.
+        used = counted(attempts, "attempt", "attempts")
+        return sentence("{} used up where the rule has {}", used, figure(tries))
+    return sentence("{} of {} attempts used up", figure(attempts), figure(tries))

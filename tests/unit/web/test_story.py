@@ -11,7 +11,8 @@ from tests.unit.web.reading import read
 from web.list_filters import e164
 from web.story import decision, told
 
-CAMPAIGN = {"retries_per_contact": 2}
+RULES = {"busy": {"retries": 0}, "no_answer": {"retries": 4}, "unreachable": {"delay_seconds": 60}}
+CAMPAIGN = {"retries_per_contact": 2, "retry_rules": RULES}
 
 
 def call(**changes: Any) -> dict[str, Any]:
@@ -76,6 +77,13 @@ def test_whether_a_call_used_up_an_attempt_is_said_with_why_not(changes: dict[st
         ({"status": "completed"}, "Reached"),
         ({"status": "cancelled"}, "the campaign was stopped"),
         ({"status": "failed", "attempts": 3}, "Not called again: 3 of 3 attempts used up."),
+        ({"status": "failed", "disposition": "busy"}, "Not called again: 1 of 1 attempts used up."),
+        (
+            {"status": "failed", "disposition": "busy", "attempts": 3},
+            "3 attempts used up where the rule has 1",
+        ),
+        ({"disposition": "no_answer", "attempts": 3}, "3 of 5 attempts used up"),
+        ({"disposition": "unreachable", "attempts": 2}, "2 of 3 attempts used up"),
         ({"status": "failed", "disposition": "invalid"}, "The number does not exist"),
     ],
 )
