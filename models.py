@@ -121,7 +121,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 62
+SCHEMA_VERSION = 63
 """The last migration of this release: what its processes need the database to have."""
 
 TABLES: tuple[type[Table], ...] = (

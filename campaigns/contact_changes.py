@@ -29,10 +29,10 @@ _LOCK = """
     SELECT status, single_call FROM campaign WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE"""
 _CONTACT = """
     SELECT status, zone_group, next_attempt_at FROM contact WHERE campaign_id = %s AND id = %s FOR UPDATE"""
-# The last part only has what moved told: a contact that stays pending is no transition.
+# The last part only has what moved told: a contact that stays pending has no new state, and nobody hears of it.
 _CHANGE = """
     WITH was AS (
-        SELECT id, status FROM contact
+        SELECT id, status, next_attempt_at FROM contact
         WHERE campaign_id = %(campaign)s AND status = ANY(%(among)s) AND {which}
         ORDER BY id FOR UPDATE
     ), changed AS (
@@ -44,11 +44,12 @@ _CHANGE = """
             version = version + (was.status <> %(to)s)::int, updated_at = now()
         FROM was WHERE contact.id = was.id
         RETURNING contact.id, contact.version, contact.disposition, contact.attempts, contact.last_cause,
-            was.status AS was
+            was.status AS was, was.next_attempt_at IS DISTINCT FROM %(at)s AS otherwise
     ), written AS (
-        INSERT INTO transition (campaign_id, contact_id, version, status, disposition, attempt, cause, owner)
-        SELECT %(campaign)s, id, version, %(to)s, disposition, NULLIF(attempts, 0), last_cause, %(owner)s
-        FROM changed WHERE was <> %(to)s
+        INSERT INTO transition (campaign_id, contact_id, version, status, disposition, attempt, cause, owner,
+            published, by, next_attempt_at)
+        SELECT %(campaign)s, id, version, %(to)s, disposition, NULLIF(attempts, 0), last_cause, %(owner)s,
+            was = %(to)s, %(by)s, %(at)s FROM changed WHERE was <> %(to)s OR otherwise
     ), counted AS (
         INSERT INTO campaign_count (campaign_id, lane, pending, completed, failed, cancelled)
         SELECT %(campaign)s, %(lane)s,
@@ -129,10 +130,16 @@ def asked_for(changes: ContactChanges, status: ContactStatus, now: datetime) -> 
 
 
 def change(
-    campaign_id: uuid.UUID, tenant_id: str, contact_id: uuid.UUID, changes: ContactChanges, now: datetime
+    campaign_id: uuid.UUID,
+    tenant_id: str,
+    contact_id: uuid.UUID,
+    changes: ContactChanges,
+    now: datetime,
+    *,
+    by: str,
 ) -> Changed:
-    """Do what is asked of one contact; what of it is another than before. Raises CampaignNotFoundError,
-    SingleCallError, ContactNotFoundError, ContactRefusedError or TimeRefusedError."""
+    """Do what the key of the name `by` asks of one contact; what of it is another than before. Raises
+    CampaignNotFoundError, SingleCallError, ContactNotFoundError, ContactRefusedError or TimeRefusedError."""
     _lock(campaign_id, tenant_id)
     found = rows(_CONTACT, campaign_id, contact_id)
     if not found:
@@ -148,16 +155,17 @@ def change(
         never = openings.why_never(campaign_id, found[0]["zone_group"])
         if never is not None:
             raise ContactRefusedError(f"Contact can never be called: {never}.")
-    _change(_ONE, _parameters(campaign_id, asked) | {"among": [status], "contact": contact_id})
+    _change(_ONE, _parameters(campaign_id, asked, by) | {"among": [status], "contact": contact_id})
     before: dict[str, object] = {"status": status, "next_attempt_at": found[0]["next_attempt_at"]}
     is_now: dict[str, object] = {"status": asked.to, "next_attempt_at": asked.at}
     return {name: (was, is_now[name]) for name, was in before.items() if was != is_now[name]}
 
 
 def call_again(
-    campaign_id: uuid.UUID, tenant_id: str, dispositions: Sequence[str], after: int
+    campaign_id: uuid.UUID, tenant_id: str, dispositions: Sequence[str], after: int, *, by: str
 ) -> tuple[int, int | None]:
-    """Bring back who of the places from `after` on, SLICE of them, failed and last ended so.
+    """Bring back who of the places from `after` on, SLICE of them, failed and last ended so; the key of the
+    name `by` asks for it.
 
     Returns how many, and the place to go on after; None at the end of the list. Raises CampaignNotFoundError,
     SingleCallError or ContactRefusedError.
@@ -172,7 +180,7 @@ def call_again(
         "dispositions": list(dispositions),
     }
     asked = Asked(ContactStatus.PENDING, None, callback=False)
-    changed = _change(_SOME, _parameters(campaign_id, asked) | some)
+    changed = _change(_SOME, _parameters(campaign_id, asked, by) | some)
     return changed, until if until < found["last"] else None
 
 
@@ -198,12 +206,13 @@ def _change(sql: str, parameters: dict[str, object]) -> int:
     return number
 
 
-def _parameters(campaign_id: uuid.UUID, asked: Asked) -> dict[str, object]:
+def _parameters(campaign_id: uuid.UUID, asked: Asked, by: str) -> dict[str, object]:
     return {
         "campaign": campaign_id,
         "to": asked.to,
         "at": asked.at,
         "callback": asked.callback,
         "owner": WEB,
+        "by": by,
         "lane": LANE,
     }

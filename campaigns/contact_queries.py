@@ -16,7 +16,7 @@ from campaigns.queries import COUNTS, ClientKeys, counts_of, json_text
 from models import rows
 
 
-def _told_time(column: str) -> str:
+def told_time(column: str) -> str:
     """A time as the API tells it."""
     return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 
@@ -25,12 +25,12 @@ _CONTACT = f"""
     json_build_object('id', id, 'phone_number', split_part(phone_number, ':', 1),
         'status', {TOLD_STATUS}, 'disposition', disposition,
         'attempts', attempts,
-        'next_attempt_at', CASE WHEN NOT {WAITS_NO_MORE} THEN {_told_time("next_attempt_at")} END,
-        'last_cause', last_cause, 'priority', priority, 'expires_at', {_told_time("expires_at")},
+        'next_attempt_at', CASE WHEN NOT {WAITS_NO_MORE} THEN {told_time("next_attempt_at")} END,
+        'last_cause', last_cause, 'priority', priority, 'expires_at', {told_time("expires_at")},
         'external_id', custom_fields ->> 'external_id', 'metadata', metadata,
-        'custom_fields', custom_fields, 'consent_at', {_told_time("consent_at")}, 'consent_source', consent_source,
-        'created_at', {_told_time("created_at")},
-        'updated_at', {_told_time("updated_at")},
+        'custom_fields', custom_fields, 'consent_at', {told_time("consent_at")}, 'consent_source', consent_source,
+        'created_at', {told_time("created_at")},
+        'updated_at', {told_time("updated_at")},
         'phone_numbers', coalesce(numbers, ARRAY[split_part(phone_number, ':', 1)]))"""
 
 

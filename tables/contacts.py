@@ -93,7 +93,7 @@ class Call(Table):
     whether its node has it is not known, nor may it ever be. `slot_until`: it has ended for its contact, may be up
     all the same until then, and keeps its slots. `hangup_at`: since when it has to end (`campaigns/hangups.py`).
     `ring_seconds` and `max_seconds` are its agent's at the claim; null in rows of before. `second_leg_gateway_id`: by
-    which its agent is reached."""
+    which its agent is reached. `retry_seconds`: so long after its end the contact was to be called again."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -136,6 +136,7 @@ class Call(Table):
     second_leg_gateway_id = UUIDField(null=True)
     ring_seconds = IntegerField(null=True)
     max_seconds = IntegerField(null=True)
+    retry_seconds = IntegerField(null=True)
 
 
 class RecentOutcome(Table):
@@ -155,7 +156,8 @@ class RecentOutcome(Table):
 class Transition(Table):
     """One change of a contact (or, without one, of the campaign), written in the change's own transaction and
     published to the live stream once by its owner or whoever takes over from it. `published`: that was done, or a
-    row of the outbox says that it is to be."""
+    row of the outbox says that it is to be, or it is no change of state and nobody is told. `by`: who asked for it,
+    and `next_attempt_at` when he wants the contact to be called (`campaigns/contact_decisions.py`)."""
 
     id = BigAutoField()
     campaign_id = UUIDField()
@@ -169,6 +171,8 @@ class Transition(Table):
     at = DateTimeTZField()
     owner = TextField()
     published = BooleanField(default=False)
+    by = TextField(null=True)
+    next_attempt_at = DateTimeTZField(null=True)
 
 
 class OutboxRow(Table):

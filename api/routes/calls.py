@@ -58,6 +58,7 @@ EXAMPLE: dict[str, object] = {
     "pdd_ms": 1190,
     "ring_ms": 7800,
     "failover": False,
+    "retry_seconds": None,
 }
 EXAMPLE_LIST = {"calls": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
 
@@ -148,6 +149,14 @@ class CallSchema(schemas.Schema):
     failover = schemas.Boolean(
         required=True,
         metadata={"description": "Nobody was reached, and the contact is sent again by another gateway."},
+    )
+    retry_seconds = schemas.Integer(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "So long after its end the contact was to be called again, within its hours; null where "
+            "it was not, or at once."
+        },
     )
 
 

@@ -107,7 +107,9 @@ def patch_contact(body: ContactChanges, campaign_id: str, contact_id: str) -> Re
     caller = current_caller()
     with transaction():
         try:
-            changed = contact_changes.change(key, caller.tenant_id, contact_key, body, times.utcnow())
+            changed = contact_changes.change(
+                key, caller.tenant_id, contact_key, body, times.utcnow(), by=caller.key_name
+            )
         except CampaignNotFoundError as error:
             raise not_found("Campaign") from error
         except contact_changes.ContactNotFoundError as error:
@@ -135,7 +137,7 @@ def retry_contacts(body: RetryRequest, campaign_id: str) -> dict[str, int]:
     they wait for one call more at least. Asked again, it concerns those who failed once more. Of a long list they
     come back so a few thousand at a time: where the campaign ends meanwhile the 409 says how many had by then.
     """
-    key, tenant_id = id_or_404(campaign_id, "Campaign"), current_caller().tenant_id
+    key, caller = id_or_404(campaign_id, "Campaign"), current_caller()
     if not body["dispositions"]:
         raise ApiError(400, "dispositions is []; it must name one at least.")
     contacts = 0
@@ -143,7 +145,9 @@ def retry_contacts(body: RetryRequest, campaign_id: str) -> dict[str, int]:
     try:
         while after is not None:
             with transaction():
-                some, after = contact_changes.call_again(key, tenant_id, body["dispositions"], after)
+                some, after = contact_changes.call_again(
+                    key, caller.tenant_id, body["dispositions"], after, by=caller.key_name
+                )
             contacts += some
     except CampaignNotFoundError as error:
         raise not_found("Campaign") from error

@@ -13,7 +13,7 @@ from api.routes import (
     campaign_clones,
     campaign_log,
     campaign_preview,
-    contacts,
+    contact_decisions,
     defaults,
     dialers,
     gateways,
@@ -41,8 +41,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     campaign_preview.blp,
     pacing.blp,
     preflight.blp,
-    # Its routes and those of `campaign_contacts` and `contact_lists`.
-    contacts.blp,
+    # Its routes and those of `campaign_contacts`, `contact_lists` and `contacts`.
+    contact_decisions.blp,
     outcome_breakers.blp,
     # Its routes and those of `suppressions`.
     suppression_upload.blp,

@@ -219,7 +219,9 @@ WITH ended AS (
         billsec = due.billsec, duration_ms = due.duration_ms, pdd_ms = due.pdd_ms, ring_ms = due.ring_ms,
         recovered = coalesce(due.recovered, false), certain_billsec = due.certain_billsec,
         failover = due.failover AND NOT due.was_answered AND NOT due.hung_up,
-        slot_until = now() + make_interval(secs => due.may_live - due.age)
+        slot_until = now() + make_interval(secs => due.may_live - due.age),
+        retry_seconds = CASE WHEN due.status = 'pending' AND NOT (due.was_answered OR due.hung_up)
+            THEN ceil(due.delay) END
     FROM (
         -- Whoever says that a call is over: if it was answered, that is how it ended, unless its agent failed.
         SELECT seen.*, before.ctid AS place, before.state = 'answered' AND seen.status <> 'completed'

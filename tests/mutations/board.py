@@ -12,6 +12,7 @@ NOT_CALLED = "tests/integration/web/test_suppression_pages.py"
 PARTS = "tests/integration/web/test_campaign_page.py"
 REPORTS = "tests/integration/web/test_reports_page.py"
 SETTINGS = "tests/integration/web/test_settings_pages.py"
+DECISIONS = "tests/integration/api/test_contact_decisions.py"
 LIST_PAGE = "tests/integration/web/test_campaign_list.py"
 
 SIGNED_IN = (
@@ -32,6 +33,24 @@ SIGNED_IN = (
         (
             "tests/unit/web/test_sentences.py::test_what_somebody_wrote_is_escaped_wherever_it_is_put",
             "tests/unit/web/test_log_words.py::test_a_name_of_a_setting_that_somebody_wrote_is_escaped",
+        ),
+    ),
+    Mutation(
+        "callback told as a change",
+        "listeners hear of a contact's state that did not change, as of a call that ended",
+        "campaigns/contact_changes.py",
+        "            was = %(to)s, %(by)s, %(at)s FROM changed",
+        "            false, %(by)s, %(at)s FROM changed",
+        (f"{DECISIONS}::test_a_callback_of_somebody_who_waits_is_told_to_no_listener",),
+    ),
+    Mutation(
+        "ended as suppressed",
+        "whom the end of his campaign cancelled is said to be on a do-not-call list that he was taken off",
+        "campaigns/contact_decisions.py",
+        "        WHEN at >= c.completed_at THEN 'campaign_ended'\n",
+        "        WHEN false THEN 'campaign_ended'\n",
+        (
+            f"{DECISIONS}::test_who_was_suppressed_once_and_brought_back_is_cancelled_by_the_end_of_the_campaign",
         ),
     ),
     Mutation(

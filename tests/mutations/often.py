@@ -17,9 +17,9 @@ OFTEN = (
     Mutation(
         "retry rule of its own bound",
         "who may be called once more after a busy line is called as often as after any other outcome",
-        "campaigns/retry.py",
-        "retries = history.retries_per_contact if most is None else most",
-        "retries = max(history.retries_per_contact, most or 0)",
+        "campaigns/retry_rules.py",
+        "return 1 + (usual_retries if self.retries is None else self.retries)",
+        "return 1 + max(usual_retries, self.retries or 0)",
         (f"{RULES}::test_a_rule_concerns_its_own_disposition_alone",),
     ),
     Mutation(

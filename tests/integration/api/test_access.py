@@ -25,6 +25,7 @@ NEEDS = [
     ("DELETE", "/campaigns/{id}/breaker", "operate"),
     ("GET", "/campaigns/{id}/contacts", "read"),
     ("PATCH", "/campaigns/{id}/contacts/{id}", "operate"),
+    ("GET", "/campaigns/{id}/contacts/{id}/decisions", "read"),
     ("POST", "/campaigns/{id}/retry", "operate"),
     ("GET", "/campaigns/{id}/rejects", "read"),
     ("GET", "/campaigns/{id}/events", "read"),

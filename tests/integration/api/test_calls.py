@@ -16,7 +16,7 @@ FIELDS = [
     "id", "campaign_id", "contact_id", "phone_number", "caller_id", "seq", "attempt", "state", "node", "gateway_id",
     "disposition", "cause", "q850", "sip_status", "sip_phrase", "sip_603plus_reason", "hung_up_by", "created_at",
     "sent_at", "progress_at", "ring_at", "answered_at", "ended_at", "billsec", "recovered", "certain_billsec",
-    "duration_ms", "pdd_ms", "ring_ms", "failover",
+    "duration_ms", "pdd_ms", "ring_ms", "failover", "retry_seconds",
 ]  # fmt: skip
 ENDED: dict[str, Any] = {
     "state": "ended",
@@ -51,7 +51,9 @@ def test_a_call_is_told_as_it_stands(site: Site) -> None:
     assert list(call) == FIELDS
     assert (call["id"], call["campaign_id"], call["phone_number"]) == (call_id, campaign_id, "+14155550000")
     assert (call["seq"], call["attempt"], call["state"], call["node"]) == (1, None, "dispatching", "fs1")
-    assert all(call[name] is None for name in FIELDS[10:-1] if name not in ("created_at", "recovered"))
+    assert all(
+        call[name] is None for name in FIELDS[10:] if name not in ("created_at", "recovered", "failover")
+    )
     assert call["failover"] is call["recovered"] is False
     site.sql(f"UPDATE call SET {', '.join(f'{name} = %s' for name in ENDED)}", *ENDED.values())
     ended = site.get(f"/calls/{call_id}").json

@@ -81,8 +81,8 @@ def test_of_a_long_list_what_came_back_before_the_campaign_ended_is_told(
     site.sql("UPDATE contact SET disposition = 'busy' WHERE status = 'failed'")
     call_again = contact_changes.call_again
 
-    def ended(*asked: Any) -> Any:
-        done = call_again(*asked)
+    def ended(*asked: Any, by: str) -> Any:
+        done = call_again(*asked, by=by)
         site.sql("UPDATE campaign SET status = 'completed', completed_at = now(), end_reason = 'exhausted'")
         return done
 

@@ -222,6 +222,24 @@ def test_a_contact_is_not_due_before_its_time(world: World) -> None:
     assert claim(str(campaign_id), DIALER, [wanted(Due(call.contact_id, "", sends=1))]) == []
 
 
+def test_a_call_says_when_its_contact_was_to_be_called_again_where_that_was_decided(world: World) -> None:
+    campaign_id = make_campaign(world, 5, retries_per_contact=1)
+    later, at_once, failed, answered, hung_up = claim_all(campaign_id)
+    write(DIALER, [], [Answered(answered.call_id, 0.0, 1.0)], [])
+    with db.connection_context():
+        rows("UPDATE call SET hangup_at = now() WHERE id = %s", hung_up.call_id)
+    end(
+        ended(later.call_id, "pending", delay=60.2),
+        ended(at_once.call_id, "pending", delay=None, counts=False, failover=True),
+        ended(failed.call_id, "failed"),
+        ended(answered.call_id, "pending", delay=60.0),
+        ended(hung_up.call_id, "pending", delay=60.0, cause="MANAGER_REQUEST"),
+    )
+    with db.connection_context():
+        decided = [call.retry_seconds for call in Call.select().order_by(Call.contact)]
+    assert decided == [61, None, None, None, None]
+
+
 def test_the_gateways_tried_are_those_since_a_call_that_none_was_to_follow(world: World) -> None:
     campaign_id = make_campaign(world, 1, retries_per_contact=3)
 
