@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from campaigns import openings, policy_choice, store
+from campaigns import openings, policy_choice, policy_shown, store
 from campaigns.column_names import PHONE_COLUMN
 from campaigns.copy_rows import CONTACT_COLUMNS, CopyRows
 from campaigns.duplicates import ONCE, Repeats
@@ -26,6 +26,8 @@ from campaigns.list_report import ListReport
 from campaigns.number_hash import NumberHash
 from campaigns.number_zones import Zones
 from campaigns.numbering_plans import country_of_number
+from campaigns.places import Places
+from campaigns.policies import Policy
 from campaigns.policy_choice import PolicyChoice
 from campaigns.suppressed_rows import SuppressedRows, TakenOut
 from campaigns.time_slice import TimeSlice
@@ -52,13 +54,14 @@ _NOW = "SELECT extract(epoch FROM now())::float8 AS now"
 @dataclass(slots=True)
 class Preview:
     """What would become of a list. `zones`: where its contacts are, with how many; `cancelled`: those for whom the
-    window never opens."""
+    window never opens; `policy`: what packs would ask of calls to them, None where they would not bind these."""
 
     counts: ImportCounts
     notes: ImportNotes
     report: ListReport
     zones: list[tuple[Zones, int]] = field(default_factory=list)
     cancelled: int = 0
+    policy: dict[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +75,18 @@ class Terms:
     ring_seconds: int | None
     repeats: Repeats = ONCE
 
+    @property
+    def bound(self) -> Policy | None:
+        """What packs ask of each row; None where they ask nothing of it."""
+        return None if self.caller_id is None else self.policy.policy
+
     def columns(self) -> dict[str, Any]:
         """As the campaign's columns would have them."""
-        bound = self.policy.on and self.caller_id is not None
         return {
             "windows": self.window.windows,
             "holidays": self.window.holidays,
             "time_zone": self.window.time_zone,
-            "policy_packs": policy_choice.ON if bound else policy_choice.OFF,
+            "policy_packs": policy_choice.ON if self.bound else policy_choice.OFF,
             "purpose": self.policy.purpose,
             "caller_id": self.caller_id,
         }
@@ -119,6 +126,8 @@ def preview(
         # What is refused was perhaps not read to its end: counted as far as it was.
         counts = _counted(report, suppressed)
     found = Preview(counts, notes, report)
+    if terms.bound is not None:
+        found.policy = policy_shown.of_places(terms.bound, _places(notes.groups.values()))
     if report.refused is None or report.guess is not None:
         _look_at_zones(found, terms, campaign_id)
         _warn_of_countries(found)
@@ -173,7 +182,7 @@ def _look_at_zones(found: Preview, terms: Terms, campaign_id: uuid.UUID) -> None
     for group in groups:
         zones[known[group["zone_group"]].zones] += group["contacts"]
     found.zones = zones.most_common()
-    _check_policy(terms, known.values())
+    _check_policy(terms, _places(known.values()))
     if terms.window.windows is None:
         return
     now = math.floor(rows(_NOW)[0]["now"])
@@ -182,16 +191,18 @@ def _look_at_zones(found: Preview, terms: Terms, campaign_id: uuid.UUID) -> None
         found.notes.warn(str(never))
 
 
-def _check_policy(terms: Terms, groups: Iterable[Group]) -> None:
+def _places(groups: Iterable[Group]) -> list[Places]:
+    """Where they are, in the order in which the database would have them."""
+    return sorted({group.places for group in groups if group.places}, key=lambda some: (len(some), some))
+
+
+def _check_policy(terms: Terms, places: Iterable[Places]) -> None:
     """Raise PolicyRefusedError where the packs do not let anybody be called there."""
-    policy = terms.policy.policy
-    if policy is None or terms.caller_id is None:
+    policy, caller_id = terms.bound, terms.caller_id
+    if policy is None or caller_id is None:
         return
-    # In the order in which the database would have them.
-    for places in sorted(
-        {group.places for group in groups if group.places}, key=lambda some: (len(some), some)
-    ):
-        policy_choice.check_place(policy.demands_on(places), terms.caller_id, terms.ring_seconds)
+    for some in places:
+        policy_choice.check_place(policy.demands_on(some), caller_id, terms.ring_seconds)
 
 
 def _warn_of_countries(found: Preview) -> None:

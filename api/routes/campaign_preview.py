@@ -213,6 +213,7 @@ def _told(found: Preview) -> dict[str, object]:
             for country, contacts in sorted(report.countries.items(), key=lambda one: (-one[1], one[0]))
         ],
         "zones": [{"zones": list(zones), "contacts": contacts} for zones, contacts in found.zones],
+        "policy": found.policy,
         "repeats": report.repeats,
         "warnings": notes.warnings,
     }

@@ -6,6 +6,7 @@ from marshmallow import fields
 
 from api import schemas
 from api.routes.campaign_fields import NAME_MAX, CampaignBody, CampaignFields, CampaignForm
+from api.routes.policy_schemas import EXAMPLE_BINDING, BindingSchema
 
 FORMATS = ("json", "csv")
 USES = {
@@ -65,6 +66,7 @@ EXAMPLE_PREVIEW: dict[str, object] = {
     ],
     "countries": [{"country": "US", "contacts": 998}, {"country": "GB", "contacts": 2}],
     "zones": [{"zones": ["America/Los_Angeles"], "contacts": 1000}],
+    "policy": EXAMPLE_BINDING,
     "repeats": [{"what": "number", "value": "+14155550123", "first_line": 2, "rows": 3}],
     "warnings": [
         "the numbers are of 2 countries (998 in US, 2 in GB); look whether all of them are meant",
@@ -221,6 +223,15 @@ class PreviewSchema(schemas.Schema):
     )
     countries = schemas.Items(schemas.Nested(CountrySchema), required=True)
     zones = schemas.Items(schemas.Nested(ZonesSchema), required=True)
+    policy = schemas.Nested(
+        BindingSchema,
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What policy packs would ask of its calls, as `policy` of the campaign says it. null: "
+            "none would bind it, or phone_number_id is left out, without which no row is judged by them."
+        },
+    )
     repeats = schemas.Items(
         schemas.Nested(RepeatSchema),
         required=True,

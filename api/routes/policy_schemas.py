@@ -21,10 +21,13 @@ EXAMPLE_RULE: dict[str, object] = {
     "version": "2026.11.30",
     "note": "One site prints 21:00; the stricter is used.",
 }
-EXAMPLE_POLICY: dict[str, object] = {
+EXAMPLE_BINDING: dict[str, object] = {
     "packs": "on",
     "purpose": "sales",
     "places": [{"places": ["US-FL"], "rules": [EXAMPLE_RULE]}],
+    "advice": ADVICE,
+}
+EXAMPLE_POLICY: dict[str, object] = EXAMPLE_BINDING | {
     "abandoned": [
         {
             "of": "live",
@@ -36,7 +39,6 @@ EXAMPLE_POLICY: dict[str, object] = {
             "source": "Telemarketing Sales Rule, 16 CFR 310.4, (b)(4)(i) (policy pack us 2026.11.30)",
         }
     ],
-    "advice": ADVICE,
 }
 
 
@@ -151,15 +153,20 @@ class AbandonedSchema(schemas.Schema):
     source = schemas.Text(required=True, allow_none=True, metadata={"description": "Who says so."})
 
 
-class PolicySchema(schemas.Schema):
-    """What policy packs ask of a campaign."""
+class BindingSchema(schemas.Schema):
+    """What policy packs ask of calls to the places of a list."""
 
     packs = schemas.Choice(CHOICES, required=True)
     purpose = schemas.Choice(PURPOSES, required=True, allow_none=True)
     places = schemas.Items(schemas.Nested(PlacesSchema), required=True)
+    advice = schemas.Text(required=True, metadata={"description": "It is no legal advice."})
+
+
+class PolicySchema(BindingSchema):
+    """What policy packs ask of a campaign."""
+
     abandoned = schemas.Items(
         schemas.Nested(AbandonedSchema),
         required=True,
         metadata={"description": "By both formulas, over 24 hours and 30 days."},
     )
-    advice = schemas.Text(required=True, metadata={"description": "It is no legal advice."})

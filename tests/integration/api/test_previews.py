@@ -69,6 +69,8 @@ def agrees(site: Site, name: str, data: bytes, **changes: Any) -> None:
     assert {one: told.json[one] for one in COUNTED} == {one: imported[one] for one in COUNTED}, name
     assert told.json["warnings"][: len(imported["warnings"])] == imported["warnings"]
     assert told.json["cancelled"] == made.json["counts"]["cancelled"]
+    bound = site.get(f"/campaigns/{made.json['id']}").json.get("policy")
+    assert told.json["policy"] == (bound and {word: bound[word] for word in bound if word != "abandoned"})
     columns = [
         {k: one[k] for k in ("column", "header", "variable")}
         for one in told.json["columns"]
@@ -144,6 +146,26 @@ def test_so_it_does_of_what_policy_packs_ask(site: Site, ring: int | None) -> No
         told = preview(site, data, **changes)
         rejected |= {one["code"] for one in told.json["codes"]} if told.status_code == 200 else {"409"}
     assert ("consent_missing" if ring is None else "409") in rejected
+
+
+def test_the_rules_that_would_bind_it_are_told_before_it_is_made(site: Site) -> None:
+    text = "phone_number,consent_at\n+13055550100,2026-01-31\n+442079460018,2026-01-31\n+4532123456,\n+4720123456,\n"
+    bound = {"purpose": "sales", "time_zone": "America/New_York"}
+    policy = preview(site, text, **bound).json["policy"]
+    assert (policy["packs"], policy["purpose"], "Not legal advice" in policy["advice"]) == (
+        "on",
+        "sales",
+        True,
+    )
+    # Where no pack says anything is told once, however many countries that is.
+    assert [one["places"] for one in policy["places"]] == [[], ["US-FL"], ["GB", "GG", "IM", "JE"]]
+    florida = {(rule["kind"], rule["law"]) for rule in policy["places"][1]["rules"]}
+    assert ("hours", "Florida Telephone Solicitation Act, Fla. Stat. 501.616") in florida
+    assert preview(site, text).json["policy"] is None
+    assert preview(site, text, **bound, policy_packs="off").json["policy"] is None
+    assert preview(site, text, **bound, phone_number_id=None).json["policy"] is None
+    nobody = preview(site, "phone_number\n12\n", **bound).json
+    assert (nobody["refused"]["code"], nobody["policy"]["places"]) == ("no_good_row", [])
 
 
 def test_of_a_list_that_nobody_is_left_of_both_say_so(site: Site) -> None:
