@@ -8,6 +8,8 @@ from api import schemas
 from api.errors import ApiError
 from api.routes.window_schemas import HolidaysValue, WindowsValue, holidays_field, is_zone, windows_field
 from campaigns import window_changes
+from campaigns.policy_choice import CHOICES
+from campaigns.policy_packs import PURPOSES
 from campaigns.window_changes import Window
 from campaigns.windows import WindowRefusedError
 
@@ -19,10 +21,12 @@ class DefaultChanges(TypedDict, total=False):
     default_holidays: HolidaysValue
     default_time_zone: str | None
     default_max_concurrent_calls: int | None
+    policy_packs: str | None
+    default_purpose: str | None
 
 
 class DefaultFields(schemas.Schema):
-    """The usual hours and caps of a tenant's campaigns."""
+    """The usual hours, caps and rules of law of a tenant's campaigns."""
 
     default_windows = windows_field(
         "The calling window of a campaign that says nothing of windows, as it is when that is created. Needs a "
@@ -49,6 +53,21 @@ class DefaultFields(schemas.Schema):
             "description": "The max_concurrent_calls of a campaign that says nothing of them; null is the platform's "
             "own. Not above the tenant's concurrent_max."
         },
+    )
+    policy_packs = schemas.Choice(
+        CHOICES,
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "Whether policy packs bind a new campaign that says nothing of them. null: where it has a "
+            "purpose. On, one without a purpose is bound by the rules of every purpose."
+        },
+    )
+    default_purpose = schemas.Choice(
+        PURPOSES,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "What the calls of a new campaign are for that says nothing of it."},
     )
 
 

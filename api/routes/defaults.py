@@ -12,6 +12,8 @@ from api.routes.default_fields import DefaultChanges, DefaultFields, check_windo
 from api.routes.window_schemas import EXAMPLE_HOLIDAYS, EXAMPLE_WINDOWS, HolidaysSchema, WindowSpanSchema
 from api.services import services
 from api.transactions import transaction
+from campaigns.policy_choice import CHOICES
+from campaigns.policy_packs import PURPOSES
 from models import Tenant, rows
 
 blp = Blueprint("defaults", description="What a tenant's campaigns have that say nothing of it")
@@ -21,6 +23,8 @@ EXAMPLE: dict[str, object] = {
     "default_holidays": EXAMPLE_HOLIDAYS,
     "default_time_zone": "Europe/Berlin",
     "default_max_concurrent_calls": 10,
+    "policy_packs": "on",
+    "default_purpose": "sales",
 }
 ABOVE = "default_max_concurrent_calls is 200; it must be 100 at most, the tenant's concurrent_max."
 _MOST = "SELECT concurrent_max FROM call_limits WHERE tenant_id = %s"
@@ -37,6 +41,8 @@ class DefaultsSchema(schemas.Schema):
     default_holidays = schemas.Nested(HolidaysSchema, required=True, allow_none=True)
     default_time_zone = schemas.Text(required=True, allow_none=True)
     default_max_concurrent_calls = schemas.Integer(required=True, allow_none=True)
+    policy_packs = schemas.Choice(CHOICES, required=True, allow_none=True)
+    default_purpose = schemas.Choice(PURPOSES, required=True, allow_none=True)
 
 
 @blp.route("/defaults")

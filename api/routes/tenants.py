@@ -94,8 +94,6 @@ class TenantChanges(DefaultChanges, total=False):
     queues: list[str]
     weight: int
     retention_days: int | None
-    policy_packs: str | None
-    default_purpose: str | None
 
 
 class TenantValues(TenantChanges):
@@ -145,21 +143,6 @@ class TenantFields(DefaultFields):
             "good; its counts, its outcomes and its log stay. Null keeps them for ever. Not below "
             f"{DAYS_MIN}: a cap of a day may still count them."
         },
-    )
-    policy_packs = schemas.Choice(
-        CHOICES,
-        load_default=None,
-        allow_none=True,
-        metadata={
-            "description": "Whether policy packs bind a new campaign that says nothing of them. null: where it has a "
-            "purpose. On, one without a purpose is bound by the rules of every purpose."
-        },
-    )
-    default_purpose = schemas.Choice(
-        PURPOSES,
-        load_default=None,
-        allow_none=True,
-        metadata={"description": "What the calls of a new campaign are for that says nothing of it."},
     )
 
 

@@ -8,7 +8,14 @@ from tests.integration.api.site import Site
 
 WORKDAY = [{"days": ["mon", "tue"], "from": "09:00", "to": "17:00"}]
 NONE = dict.fromkeys(
-    ("default_windows", "default_holidays", "default_time_zone", "default_max_concurrent_calls")
+    (
+        "default_windows",
+        "default_holidays",
+        "default_time_zone",
+        "default_max_concurrent_calls",
+        "policy_packs",
+        "default_purpose",
+    )
 )
 
 
@@ -42,6 +49,22 @@ def test_an_admin_sets_what_campaigns_have_that_say_nothing(site: Site) -> None:
     assert change(site, default_max_concurrent_calls=None).json["default_windows"] == WORKDAY
     assert made(site)["max_concurrent_calls"] == 5
     assert site.get("/defaults", tenant="other").json == NONE
+
+
+def test_an_admin_sets_what_calls_are_for_and_whether_rules_bind(site: Site) -> None:
+    answer = change(site, default_purpose="emergency", default_time_zone="Europe/Berlin")
+    assert answer.status_code == 200, answer.text
+    assert site.get("/tenants/demo", role="platform").json["default_purpose"] == "emergency"
+    campaign = made(site, windows=None)
+    assert (campaign["purpose"], campaign["policy_packs"], campaign["time_zone"]) == (
+        "emergency",
+        "on",
+        "Europe/Berlin",
+    )
+    assert change(site, policy_packs="off").json["policy_packs"] == "off"
+    assert made(site)["policy_packs"] == "off"
+    for wrong in ({"policy_packs": "maybe"}, {"default_purpose": "fun"}):
+        assert change(site, **wrong).status_code == 400, wrong
 
 
 def test_they_stay_within_what_the_operator_gave(site: Site) -> None:
