@@ -20,7 +20,7 @@ from web.nested_forms import window_sentence
 from web.pace_plot import Minute, drawn
 from web.pages import fragment, page, shared, shown
 from web.plots import image_response
-from web.policy_words import PURPOSES, rule_sentence
+from web.policy_words import PURPOSES, by_place
 from web.showing import bar_parts, moment, page_number, paging, rfc3339, share
 from web.why import FULL, why
 from web.words import CAPS, OUTCOMES, call_chip, meaning, outcome_chip
@@ -36,7 +36,6 @@ PEOPLE: Final = (
     ("cancelled", "rest", "cancelled"),
 )
 NOT_ADVICE: Final = "Not legal advice."
-ELSEWHERE: Final = "everybody else"
 MINUTES: Final = 3
 
 
@@ -97,12 +96,8 @@ def campaign_rules(campaign_id: str) -> Response:
     """What policy packs ask of its calls, and where that was read."""
     found = _campaign(campaign_id)
     policy = found.get("policy", {"places": [], "advice": NOT_ADVICE})
-    places = [
-        (" or ".join(asked["places"]) or ELSEWHERE, [(rule, rule_sentence(rule)) for rule in asked["rules"]])
-        for asked in policy["places"]
-    ]
     purpose = PURPOSES.get(found["purpose"] or "", found["purpose"])
-    values = {"campaign": found, "places": places, "purpose": purpose, "advice": policy["advice"]}
+    values = {"campaign": found, "places": by_place(policy), "purpose": purpose, "advice": policy["advice"]}
     return shown("rules.html", values)
 
 

@@ -1,4 +1,4 @@
-"""What a tenant's campaigns have that say nothing of it: when they call, and how many calls at once."""
+"""What a tenant's campaigns have that say nothing of it: when they call, how many calls at once, by which rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from web.blueprint import blp
 from web.campaign_settings import whole
 from web.nested_forms import DAYS, FieldError, hours_of, spans_shown, window_sentence
 from web.pages import page, shown
-from web.tenant_pages import usual_hours
+from web.policy_words import PURPOSES, usual
+from web.tenant_pages import usual_hours, usual_rules
 
 CALLS = "default_max_concurrent_calls"
 
@@ -30,7 +31,8 @@ def change_defaults() -> AnyResponse:
     """Save what differs."""
     found = ask("GET", "/defaults")
     try:
-        wanted = {name: value for name, value in (_calls() | usual_hours()).items() if value != found[name]}
+        said = _calls() | usual_hours() | usual_rules()
+        wanted = {name: value for name, value in said.items() if value != found[name]}
         if wanted:
             ask("PATCH", "/defaults", body=wanted)
     except FieldError as error:
@@ -48,16 +50,18 @@ def _calls() -> dict[str, object]:
 def _defaults(fault: str | None = None, status: int = 200) -> Response:
     """The page; with a fault it shows what was typed."""
     values = ask("GET", "/defaults")
-    usual = window_sentence(values["default_windows"], values["default_holidays"])
+    hours, rules = window_sentence(values["default_windows"], values["default_holidays"]), usual(values)
     if fault is not None:
-        values |= _calls()
+        values |= _calls() | usual_rules()
         with suppress(FieldError):
             values |= usual_hours()
     return shown(
         "defaults.html",
         {
             "defaults": values,
-            "usual": usual,
+            "usual_hours": hours,
+            "usual": rules,
+            "purposes": PURPOSES.items(),
             "hours": request.form.get("hours") or hours_of(values["default_windows"]),
             "spans": spans_shown(values["default_windows"]),
             "days": DAYS,

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from web.ask import Refused, forwarded
 from web.blueprint import blp
 from web.pages import fragment, page
+from web.policy_words import by_place
 from web.sentences import counted, figure, sentence
 
 USES: Final[Mapping[str, str]] = {
@@ -45,6 +46,7 @@ def doctor() -> Response:
         "columns": [(column, USES.get(column["used_for"], "")) for column in found["columns"]],
         "repeats": [(repeat, REPEATS.get(repeat["what"], "")) for repeat in found["repeats"]],
         "read_as": read_as(found),
+        "places": by_place(found["policy"]) if found["policy"] else [],
     }
     return fragment("doctor.html", values)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -17,6 +18,10 @@ PURPOSES: Final[Mapping[str, str]] = {
     "research": "surveys and research",
     "emergency": "emergencies",
 }
+PACKS: Final[Mapping[str, str]] = {"on": "bind", "off": "do not bind: we see to them ourselves"}
+WITH_PURPOSE: Final = "bind where a purpose is said"
+"""Of a tenant that says nothing of packs."""
+ELSEWHERE: Final = "everybody else"
 AFTER: Final[Mapping[str, str]] = {
     "answered": "somebody picked up",
     "abandoned": "somebody picked up and nobody was there",
@@ -24,6 +29,48 @@ AFTER: Final[Mapping[str, str]] = {
 }
 DAYS: Final[Mapping[int, int]] = {168: 7, 720: 30}
 """Hours that are said as days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What a tenant's campaigns are for that say nothing of it, and whether rules of law bind them, in words.
+    `bound`: they do bind one that says nothing of either."""
+
+    purpose: str
+    packs: str
+    bound: bool
+
+
+def usual(defaults: Mapping[str, Any]) -> Usual:
+    """By the defaults of a tenant as the API tells them."""
+    purpose, packs = defaults["default_purpose"], defaults["policy_packs"]
+    return Usual(
+        PURPOSES.get(purpose, purpose) if purpose else "not said",
+        PACKS.get(packs, packs) if packs else WITH_PURPOSE,
+        packs == "on" or (packs is None and purpose is not None),
+    )
+
+
+Told = Sequence[tuple[Mapping[str, Any], str]]
+"""Rules, each with its sentence."""
+
+
+def by_place(policy: Mapping[str, Any]) -> list[tuple[str, Told]]:
+    """What is asked of calls to each of the places of a campaign, or of a list."""
+    return [(" or ".join(one["places"]) or ELSEWHERE, told(one["rules"])) for one in policy["places"]]
+
+
+def told(rules: Sequence[Mapping[str, Any]]) -> Told:
+    """Each with its sentence."""
+    return [(rule, rule_sentence(rule)) for rule in rules]
+
+
+def scope(rule: Mapping[str, Any]) -> str:
+    """Which calls to the countries of its pack a rule is about; empty of all."""
+    regions = f"Only to {', '.join(rule['regions'])}." if rule["regions"] else ""
+    purposes = [PURPOSES.get(purpose, purpose) for purpose in rule["purposes"]]
+    about = "" if set(rule["purposes"]) >= set(PURPOSES) else f"Only for {', '.join(purposes)}."
+    return f"{regions} {about}".strip()
 
 
 def rule_sentence(rule: Mapping[str, Any]) -> Markup:

@@ -1,4 +1,4 @@
-"""Tenants: who calls, what the operator grants each, and the hours in which its campaigns call unless told others."""
+"""Tenants: who calls, what the operator grants each, and what its campaigns have that say nothing of it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from web.nested_forms import (
     windows_of,
 )
 from web.pages import page, shown
+from web.policy_words import PURPOSES
 
 EMPTY: Mapping[str, Any] = {
     "id": "",
@@ -35,6 +36,8 @@ EMPTY: Mapping[str, Any] = {
     "default_windows": None,
     "default_holidays": None,
     "default_time_zone": None,
+    "policy_packs": None,
+    "default_purpose": None,
 }
 
 
@@ -84,7 +87,7 @@ def change_tenant(tenant_id: str) -> AnyResponse:
 
 def _said() -> dict[str, object]:
     """What the form says of a tenant. Raises FieldError."""
-    return _granted() | usual_hours()
+    return _granted() | usual_hours() | usual_rules()
 
 
 def usual_hours() -> dict[str, object]:
@@ -93,8 +96,16 @@ def usual_hours() -> dict[str, object]:
     return {
         "default_windows": windows,
         "default_holidays": holidays_of(form) if windows is not None else None,
-        "default_time_zone": (form.get("time_zone", "").strip() or None) if windows is not None else None,
+        # Rules of law need one at any hour, too.
+        "default_time_zone": form.get("time_zone", "").strip() or None,
     }
+
+
+def usual_rules() -> dict[str, object]:
+    """What the form says of what a tenant's campaigns are usually for, and whether rules of law bind them then; of
+    a form without these fields nothing."""
+    form = request.form
+    return {name: form[name] or None for name in ("policy_packs", "default_purpose") if name in form}
 
 
 def _granted() -> dict[str, object]:
@@ -125,7 +136,7 @@ def _form(tenant: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
     """What the form shows: what was typed, where it was refused."""
     values = dict(tenant)
     if fault is not None:
-        values |= _granted() | ({} if tenant["id"] else {"id": request.form.get("id", "")})
+        values |= _granted() | usual_rules() | ({} if tenant["id"] else {"id": request.form.get("id", "")})
         with suppress(FieldError):
             values |= usual_hours()
     return {
@@ -134,5 +145,6 @@ def _form(tenant: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
         "hours": request.form.get("hours") or hours_of(values["default_windows"]),
         "spans": spans_shown(values["default_windows"]),
         "days": DAYS,
+        "purposes": PURPOSES.items(),
         "fault": fault,
     }

@@ -54,7 +54,8 @@ function nest(data) {
   } else {
     if (hours === "any") data.set("windows", "null");
     // The rules of the called countries need one all the same.
-    if (!data.get("purpose") && data.get("policy_packs") !== "on") data.delete("time_zone");
+    const usual = "needsZone" in document.getElementById("upload").dataset;
+    if (!usual && !data.get("purpose") && data.get("policy_packs") !== "on") data.delete("time_zone");
   }
   if (Object.keys(rules).length) data.set("retry_rules", JSON.stringify(rules));
 }

@@ -15,6 +15,8 @@ NOTHING = {
     "default_holidays": None,
     "default_time_zone": None,
     "default_max_concurrent_calls": None,
+    "policy_packs": None,
+    "default_purpose": None,
 }
 
 
@@ -35,6 +37,8 @@ def test_an_admin_sets_them_for_its_own_tenant(site: Site) -> None:
         "default_holidays": {"country": "DE", "region": None, "dates": []},
         "default_time_zone": "Europe/Berlin",
         "default_max_concurrent_calls": 7,
+        "policy_packs": None,
+        "default_purpose": None,
     }
     assert site.get("/defaults", tenant=OTHER).json == NOTHING
     form = admin.get("/defaults").text
@@ -43,6 +47,38 @@ def test_an_admin_sets_them_for_its_own_tenant(site: Site) -> None:
     said = reader.text("/defaults")
     assert "Mon, Tue 09:00–20:00, by the clock where each person lives. Not on public holidays (DE)." in said
     assert admin.post("/defaults", hours="any").status_code == 303
+    assert now(site) == NOTHING
+
+
+def test_what_calls_are_for_and_which_rules_bind_is_set_and_told(site: Site) -> None:
+    admin, reader = Browser(site, "admin"), Browser(site, "read")
+    assert "What the calls are for not said Rules of law bind where a purpose is said" in reader.text(
+        "/defaults"
+    )
+    assert "as usual here: not said" in Browser(site).text("/campaigns/new")
+    rules = {"hours": "any", "default_purpose": "sales", "policy_packs": ""}
+    assert admin.post("/defaults", **rules).status_code == 303
+    assert now(site) == NOTHING | {"default_purpose": "sales"}
+    assert "What the calls are for selling" in reader.text("/defaults")
+    assert '<option value="sales" selected>' in admin.get("/defaults").text
+    new = Browser(site).get("/campaigns/new").text
+    assert "as usual here: selling" in new
+    # The rules need a time zone, which the browser says where the tenant has none.
+    assert "data-needs-zone" in new
+    zone = {"time_zone": "Europe/Berlin", "policy_packs": "off"}
+    assert admin.post("/defaults", **rules | zone).status_code == 303
+    assert now(site) == NOTHING | {"default_purpose": "sales", "default_time_zone": "Europe/Berlin",
+                                   "policy_packs": "off"}  # fmt: skip
+    new = Browser(site).get("/campaigns/new").text
+    assert ("as usual here: do not bind" in new, "data-needs-zone" in new) == (True, False)
+    # A page that somebody had open before there were these fields says nothing of them.
+    assert admin.post("/defaults", hours="any").status_code == 303
+    assert now(site) == NOTHING | {"default_purpose": "sales", "policy_packs": "off"}
+    refused = admin.post(
+        "/defaults", **rules | {"default_purpose": hostile.NAME, "policy_packs": hostile.NAME}
+    )
+    assert (refused.status_code, hostile.written_as_it_is(refused.text)) == (400, [])
+    assert admin.post("/defaults", hours="any", default_purpose="", policy_packs="").status_code == 303
     assert now(site) == NOTHING
 
 

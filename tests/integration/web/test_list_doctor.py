@@ -44,6 +44,31 @@ def test_a_list_that_cannot_be_taken_is_told_why_and_what_it_may_mean(site: Site
     assert "Calls at once is 0" in wrong
 
 
+def test_the_rules_that_would_bind_the_campaign_are_told_with_their_sources(site: Site) -> None:
+    browser = Browser(site)
+    form = browser.get("/campaigns/new").text
+    for part in ("The rules that are known: Australia, Canada, Deutschland, France, United Kingdom, United States",
+                 "Only to US-FL", "Not legal advice"):  # fmt: skip
+        assert part in words(form), part
+    csv = "phone_number,consent_at\n+13055550100,2026-01-31\n+4532123456,2026-01-31\n"
+    fields = {"phone_number_id": site.phone_number_id, "time_zone": "UTC", "purpose": "sales"}
+    found = looked_at(browser, csv, **fields)
+    said = words(found.text)
+    for part in ("Calls to US-FL", "Called every day 08:00–20:00, by the clock where each person lives.",
+                 "Florida Telephone Solicitation Act, Fla. Stat. 501.616, (6)(a)", "as read 2026-",
+                 "Calls to everybody else No rule of a pack is about them.", "Not legal advice"):  # fmt: skip
+        assert part in said, (part, said)
+    # In the very words of the campaign's own page of rules.
+    body = {"name": "x", "agent_id": site.agent_id, "contacts": [
+        {"phone_number": "+13055550100", "consent_at": "2026-01-31"}]}  # fmt: skip
+    made = site.post("/campaigns", json=fields | body).json
+    rules = browser.get(f"/campaigns/{made['id']}/rules").text
+    florida = rules[rules.index('<ul class="lines">') : rules.index("</ul>")]
+    assert florida in found.text
+    off = words(looked_at(browser, csv, **fields | {"policy_packs": "off"}).text)
+    assert "None: say what the calls are for" in off
+
+
 def test_only_a_page_of_the_session_may_ask(site: Site) -> None:
     browser = Browser(site)
     data = {"contacts": (io.BytesIO(LIST.encode()), "list.csv")}
@@ -58,5 +83,6 @@ def test_a_hostile_list_does_nothing(site: Site) -> None:
     cell, header = hostile.NAME.replace('"', '""'), hostile.COLUMN.replace('"', '""')
     csv = f'phone_number,"{header}"\n+14155550000,"{cell}"\n"{cell}","{cell}"\n'
     for text in (csv, csv.replace("phone_number", f'"{cell}"')):
-        found = looked_at(Browser(site), text)
+        bound = {"phone_number_id": site.phone_number_id, "time_zone": "UTC", "purpose": "service"}
+        found = looked_at(Browser(site), text, **bound)
         assert (found.status_code, hostile.written_as_it_is(found.text)) == (200, [])

@@ -38,6 +38,14 @@ def test_a_tenant_is_made_and_changed_by_the_platform_alone(site: Site) -> None:
     assert "Mon, Tue 09:00–20:00, by the clock where each person lives. Not on public holidays (DE)." in said
     form = platform.get("/tenants/acme").text
     assert 'name="windows.0.from" value="09:00"' in form
+    rules = {"default_purpose": "debt", "policy_packs": "on"}
+    kept = FORM | hours | {"retention_days": "90"}
+    assert platform.post("/tenants/acme", **kept | rules).status_code == 303
+    assert acme() == now | rules
+    form = platform.get("/tenants/acme").text
+    assert '<option value="debt" selected>' in form
+    assert platform.post("/tenants/acme", **kept | dict.fromkeys(rules, "")).status_code == 303
+    assert acme() == now
     refused = platform.post("/tenants/acme", **FORM | hours | {"time_zone": "", "name": "Typed"})
     assert (refused.status_code, "Time zone" in refused.text, 'value="Typed"' in refused.text) == (
         400,
@@ -65,7 +73,8 @@ def test_hostile_words_do_nothing(site: Site) -> None:
         assert (page.status_code, hostile.written_as_it_is(page.text)) == (200, []), path
     fields = dict.fromkeys(
         ("id", "name", "queues", "dialplan_context", "weight", "retention_days", "time_zone", "windows.0.from",
-         "holidays.country", "holidays.dates", "gateway_ids"), hostile.NAME)  # fmt: skip
+         "holidays.country", "holidays.dates", "gateway_ids", "default_purpose",
+         "policy_packs"), hostile.NAME)  # fmt: skip
     for path in ("/tenants", "/tenants/other"):
         refused = platform.post(path, hours="these", **fields)
         assert (refused.status_code, hostile.written_as_it_is(refused.text)) == (400, []), path

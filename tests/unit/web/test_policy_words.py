@@ -7,7 +7,7 @@ import pytest
 from campaigns.policy_packs import PURPOSES as KNOWN
 from campaigns.policy_packs import packs
 from tests.unit.web.reading import read
-from web.policy_words import PURPOSES, rule_sentence
+from web.policy_words import PURPOSES, by_place, rule_sentence, scope, usual
 
 RULES = [rule.told() for pack in packs() for rule in pack.rules]
 
@@ -45,3 +45,39 @@ def test_every_purpose_has_its_words() -> None:
 )  # fmt: skip
 def test_a_rule_is_said(kind: str, value: object, said: str) -> None:
     assert read(rule_sentence({"kind": kind, "value": value})) == said
+
+
+def test_what_binds_is_told_place_by_place() -> None:
+    ring = {"kind": "ring_seconds", "value": 15}
+    policy = {"places": [{"places": ["US-FL", "US-GA"], "rules": [ring]}, {"places": [], "rules": []}]}
+    assert by_place(policy) == [
+        ("US-FL or US-GA", [(ring, rule_sentence(ring))]),
+        ("everybody else", []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("regions", "purposes", "said"),
+    [
+        ([], list(KNOWN), ""),
+        (["US-FL"], list(KNOWN), "Only to US-FL."),
+        ([], ["sales", "debt"], "Only for selling, collecting debts."),
+        (["US-FL", "US-WA"], ["sales"], "Only to US-FL, US-WA. Only for selling."),
+    ],
+)
+def test_it_is_said_which_calls_a_rule_is_about(regions: list[str], purposes: list[str], said: str) -> None:
+    assert scope({"regions": regions, "purposes": purposes}) == said
+
+
+@pytest.mark.parametrize(
+    ("purpose", "packs", "said"),
+    [
+        (None, None, ("not said", "bind where a purpose is said", False)),
+        ("sales", None, ("selling", "bind where a purpose is said", True)),
+        (None, "on", ("not said", "bind", True)),
+        ("sales", "off", ("selling", "do not bind: we see to them ourselves", False)),
+    ],
+)
+def test_what_is_usual_is_said(purpose: str | None, packs: str | None, said: tuple[str, str, bool]) -> None:
+    found = usual({"default_purpose": purpose, "policy_packs": packs})
+    assert (found.purpose, found.packs, found.bound) == said
