@@ -85,8 +85,11 @@ def update(row: T, values: Mapping[str, object]) -> T:
 def page_of(query: peewee.ModelSelect[T], page: Page) -> tuple[list[T], int]:
     """The rows of a select that stand on `page`, oldest first, and how many it has in all."""
     model: Any = query.model
-    found = query.order_by(model.created_at, model.id).limit(page.limit).offset(page.offset)
-    return list(found), query.count()
+    found = list(query.order_by(model.created_at, model.id).limit(page.limit).offset(page.offset))
+    if len(found) < page.limit and (found or not page.offset):
+        # It is the last page: how many there are is known.
+        return found, page.offset + len(found)
+    return found, query.count()
 
 
 @contextmanager

@@ -287,3 +287,20 @@ def test_an_agent_of_finished_campaigns_is_deleted_for_good(site: Site, state: s
     response = site.post("/campaigns", data=site.form("phone_number\n+14155550123\n"))
     assert response.status_code == 400
     assert response.text.startswith("agent_id is ")
+
+
+def test_every_page_tells_how_many_there_are(site: Site) -> None:
+    """The fixture's agent and two more: pages that are full, short, empty and beyond the end."""
+    for name in ("One", "Two"):
+        create(site, name=name)
+    for limit, offset, told in (
+        (2, 0, 2),
+        (2, 2, 1),
+        (3, 0, 3),
+        (1, 2, 1),
+        (2, 3, 0),
+        (100, 0, 3),
+        (100, 7, 0),
+    ):
+        page = site.get(f"/agents?limit={limit}&offset={offset}").json
+        assert (page["total"], len(page["agents"])) == (3, told), (limit, offset)
