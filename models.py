@@ -43,7 +43,16 @@ from tables.campaigns import (
     ImportReject,
     Opening,
 )
-from tables.cluster import Dialer, Node, NodeDrain, NodeSource, SessionLock
+from tables.cluster import (
+    Dialer,
+    FindingCode,
+    Node,
+    NodeDrain,
+    NodeExamination,
+    NodeFinding,
+    NodeSource,
+    SessionLock,
+)
 from tables.contacts import Call, CdrInbox, Contact, ContactToken, OutboxRow, RecentOutcome, Transition
 from tables.gateways import (
     Breaker,
@@ -91,6 +100,7 @@ __all__ = [
     "DialOrder",
     "Dialer",
     "Erasure",
+    "FindingCode",
     "Gateway",
     "GatewayPrefix",
     "Halt",
@@ -98,6 +108,8 @@ __all__ = [
     "ImportReject",
     "Node",
     "NodeDrain",
+    "NodeExamination",
+    "NodeFinding",
     "NodeSource",
     "Opening",
     "OutboxRow",
@@ -121,7 +133,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 63
+SCHEMA_VERSION = 64
 """The last migration of this release: what its processes need the database to have."""
 
 TABLES: tuple[type[Table], ...] = (
@@ -129,5 +141,5 @@ TABLES: tuple[type[Table], ...] = (
     OutboxRow, ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox, CampaignRamp,
     CampaignPace, GatewayPrefix, Breaker, BreakerTally, ContactToken, CampaignLogEntry, BoardSession,
     BoardLink, Suppression, SuppressionPrefixLength, SuppressionNews, Erasure, CampaignZone, Opening,
-    RecentOutcome, AbandonCount,
+    RecentOutcome, AbandonCount, NodeExamination, NodeFinding,
 )  # fmt: skip

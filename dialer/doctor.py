@@ -1,57 +1,27 @@
 """`python -m dialer doctor`: checks that each node is what a dialer needs. One line for what is missing.
 
-A node is asked by short api commands only, and left as it was: the mark that is written is deleted, no call is made.
-What follows from its answers: `doctor_findings`.
+What a node is asked: `doctor_questions`. What follows from its answers: `doctor_findings`. Dialers look for the same
+by themselves: `node_doctor`.
 """
 
 from __future__ import annotations
 
-import re
 import sys
-import time
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from statistics import median
 from typing import Final
-from xml.etree import ElementTree as Xml
 
 import gevent
 from peewee import PeeweeException
 
-from campaigns.agent_needs import GATEWAY, Need, NeedKind
 from dialer.dispatch.node_entries import of_environment, read_table, with_table
-from dialer.doctor_findings import (
-    NEEDED_MODULES,
-    STOCK_USER,
-    STOCK_USER_PASSWORD,
-    Facts,
-    findings,
-    unknown,
-)
-from dialer.node_needs import missing, needed_by_agents
-from freeswitch import commands
-from freeswitch.cluster import Cluster, NodeConfig, NodeLink
-from freeswitch.errors import EslError
+from dialer.doctor_findings import Facts, findings
+from dialer.doctor_questions import Required, ask, required_by_database
 from logs import configure
-from models import connect, db, rows
-from settings import NodeSettings, Settings, SettingsError
+from models import connect, db
+from settings import Settings, SettingsError
 
-DOCTOR: Final = "ddoctor"
-CONNECT_SECONDS: Final = 15.0
 DATABASE_SECONDS: Final = 10
 """Nothing waits behind the doctor: a server that is only busy may take its time."""
-ROUND_TRIPS: Final = 50
-_RUNNING: Final = re.compile(r"^\s*(\S+)\s+profile\s", re.MULTILINE)
-_NUMBER: Final = re.compile(r": (\d+)\s*$")
-
-
-@dataclass(frozen=True, slots=True)
-class Required:
-    """What the database says that every node must have: gateways by name, and what agents need."""
-
-    gateways: tuple[str, ...] = ()
-    needs: tuple[Need, ...] = ()
 
 
 def main(settings: Settings, say: Callable[[str], None] = print) -> int:
@@ -74,151 +44,17 @@ def main(settings: Settings, say: Callable[[str], None] = print) -> int:
     if not examined:
         say("No node is known: set FREESWITCH_URLS, or add one with POST /api/v1/nodes.")
         faults += 1
-    asking = [gevent.spawn(ask, node, wanted) for node in examined]
+    asking = [gevent.spawn(ask, node, wanted, timed=True) for node in examined]
     for node, job in zip(examined, asking, strict=True):
         facts = job.get()
         found = findings(node, facts)
         faults += len(found)
         if facts.error is None:
             say(f"{node.name}: {_summary(facts)}")
-        for line in found:
-            say(f"{node.name}: {line}")
+        for finding in found:
+            say(f"{node.name}: {finding.sentence}")
     say("Nothing is missing." if not faults else f"{faults} to mend.")
     return 1 if faults else 0
-
-
-def required_by_database(sound_folder: str) -> Required:
-    """The gateways, and what agents need. Raises PeeweeException where the database cannot be asked."""
-    gateways = rows("SELECT DISTINCT dial_string FROM gateway WHERE deleted_at IS NULL")
-    names = {match[1] for gateway in gateways for match in GATEWAY.finditer(gateway["dial_string"])}
-    # Every gateway is looked at as such, whoever bridges by it.
-    needs = (need for need in needed_by_agents(sound_folder) if need.kind is not NeedKind.GATEWAY)
-    return Required(tuple(sorted(names)), tuple(sorted(needs)))
-
-
-def ask(node: NodeSettings, wanted: Required) -> Facts:
-    """Connect as a dialer does, filters and all, and ask for everything; `error` says where that ended."""
-    facts = Facts()
-    config = NodeConfig(node.name, node.host, node.port, node.password)
-    cluster = Cluster([config], DOCTOR, lambda _node, _event: None, lambda _change: None)
-    link = cluster.links[node.name]
-    cluster.start()
-    try:
-        _wait_up(link)
-        _ask_itself(link, facts)
-        _ask_modules(link, facts, wanted)
-        _ask_gateways(link, facts, wanted)
-        _ask_hash(link, facts)
-        _ask_configuration(link, facts)
-        _ask_time(link, facts)
-    except EslError as error:
-        facts.error = error.reason
-    finally:
-        cluster.stop()
-    return facts
-
-
-def _wait_up(link: NodeLink) -> None:
-    """Return once the link stands; raises EslError with what was in its way."""
-    deadline = time.monotonic() + CONNECT_SECONDS
-    while not link.connected:
-        if link.last_error is not None or time.monotonic() > deadline:
-            raise EslError(link.name, link.last_error or f"not connected within {CONNECT_SECONDS:.0f} s")
-        gevent.sleep(0.01)
-
-
-def _ask_itself(link: NodeLink, facts: Facts) -> None:
-    facts.core_uuid = link.api("global_getvar core_uuid").strip()
-    facts.version = link.api("version short").strip()
-    facts.sessions_per_second = _number(link.api("fsctl sps"))
-    facts.max_sessions = _number(link.api("fsctl max_sessions"))
-    facts.paused = link.api("fsctl pause_check outbound").strip() == "true"
-    facts.shutting_down = link.api("fsctl shutdown_check").strip() == "true"
-
-
-def _ask_modules(link: NodeLink, facts: Facts, wanted: Required) -> None:
-    for name in NEEDED_MODULES:
-        facts.modules[name] = link.api(f"module_exists {name}").strip() == "true"
-    others = [need for need in wanted.needs if need.name not in NEEDED_MODULES]
-    facts.lacks = tuple(sorted(missing(link, others)))
-
-
-def _ask_gateways(link: NodeLink, facts: Facts, wanted: Required) -> None:
-    for name in wanted.gateways:
-        status = re.search(r"^Status\s+(\S+)", link.api(f"sofia status gateway {name}"), re.MULTILINE)
-        facts.gateways[name] = status[1] if status else None
-
-
-def _ask_hash(link: NodeLink, facts: Facts) -> None:
-    mark = f"doctor-{uuid.uuid4().hex}"
-    link.api(f"hash insert/carillon/{mark}/done")
-    kept = link.api(commands.hangup_marker_select(mark)).strip() == "done"
-    link.api(commands.hangup_marker_delete(mark))
-    facts.hash_works = kept and link.api(commands.hangup_marker_select(mark)).strip() != "done"
-
-
-def _ask_configuration(link: NodeLink, facts: Facts) -> None:
-    facts.cdr = _settings(_located(link, "json_cdr.conf"))
-    facts.event_socket = _settings(_located(link, "event_socket.conf"))
-    sofia = _located(link, "sofia.conf")
-    if sofia is not None:
-        dialling = [
-            profile for profile in sofia.iter("profile") if profile.find("gateways/gateway") is not None
-        ]
-        profiles = {profile.get("name", ""): _settings(profile) or {} for profile in dialling}
-        facts.untracked = tuple(n for n, given in profiles.items() if given.get("track-calls") != "true")
-        facts.stopped = stopped_profiles(sofia, link.api("sofia status"))
-    domain = link.api("global_getvar domain").strip()
-    password = link.api(f"user_data {STOCK_USER}@{domain} param password").strip()
-    facts.stock_users = password == STOCK_USER_PASSWORD
-
-
-def stopped_profiles(sofia: Xml.Element, status: str) -> dict[str, tuple[str, ...]]:
-    """The profiles of this configuration that `sofia status` does not show, with their outer addresses; without
-    mod_sofia those alone for which it would not load."""
-    running, found = set(_RUNNING.findall(status)), {}
-    for profile in sofia.iter("profile"):
-        given = _settings(profile) or {}
-        outer = tuple(given[name] for name in ("ext-sip-ip", "ext-rtp-ip") if name in given)
-        if profile.get("name", "") not in running and (not status.startswith("-ERR") or unknown(outer)):
-            found[profile.get("name", "")] = outer
-    return found
-
-
-def _ask_time(link: NodeLink, facts: Facts) -> None:
-    taken = []
-    nobody = commands.uuid_exists(str(uuid.uuid4()))
-    for _ in range(ROUND_TRIPS):
-        began = time.monotonic()
-        link.api(nobody)
-        taken.append(time.monotonic() - began)
-    facts.round_trip_ms = median(taken) * 1000
-    asked = time.time()
-    theirs = _number(f": {link.api('strepoch')}")
-    if theirs is not None:
-        # The node tells whole seconds: half a second is the middle of what it may mean.
-        facts.skew_seconds = theirs + 0.5 - (asked + time.time()) / 2
-
-
-def _located(link: NodeLink, name: str) -> Xml.Element | None:
-    """A configuration as the node has it in memory; None where it cannot be shown."""
-    text = link.api(f"xml_locate configuration configuration name {name}")
-    try:
-        return Xml.fromstring(text)
-    except Xml.ParseError:
-        return None
-
-
-def _settings(element: Xml.Element | None) -> dict[str, str] | None:
-    """The params of a configuration's or a profile's settings."""
-    if element is None:
-        return None
-    return {p.get("name", ""): p.get("value", "") for p in element.iterfind("settings/param")}
-
-
-def _number(text: str) -> int | None:
-    match = _NUMBER.search(text)
-    return int(match[1]) if match else None
 
 
 def _summary(facts: Facts) -> str:

@@ -72,6 +72,10 @@ _BY_AGE = {
     "abandon_count": """
         DELETE FROM abandon_count WHERE ctid = ANY(ARRAY(SELECT ctid FROM abandon_count
             WHERE since < now() - interval '32 days' ORDER BY since LIMIT %s))""",
+    # Of one that no dialer knows any more, and with it what was found there.
+    "node_examination": """
+        DELETE FROM node_examination WHERE node = ANY(ARRAY(SELECT node FROM node_examination
+            WHERE begun_at < now() - interval '1 day' LIMIT %s))""",
     # Long after anybody could ask whether it had ended: its lock, its calls and its transitions are settled.
     "dialer": """
         DELETE FROM dialer WHERE id = ANY(ARRAY(SELECT id FROM dialer AS gone

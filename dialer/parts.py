@@ -43,6 +43,7 @@ from dialer.dispatch.node_rests import NodeRests
 from dialer.dispatch.nodes import Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.sender import Sender
+from dialer.doctor_questions import required_by_database
 from dialer.erasures import LOOK_SECONDS as ERASURES_EVERY_SECONDS
 from dialer.erasures import Erasures
 from dialer.expiry import LOOK_SECONDS as EXPIRY_EVERY_SECONDS
@@ -54,6 +55,7 @@ from dialer.leftover_stops import LOOK_SECONDS as STOPS_EVERY_SECONDS
 from dialer.leftover_stops import LeftoverStops
 from dialer.live_calls import LiveCalls
 from dialer.lookout import Lookout, look
+from dialer.node_doctor import NodeDoctor
 from dialer.node_needs import NodeNeeds
 from dialer.openings_ahead import OpeningsAhead
 from dialer.record.cdr_inbox import CdrInboxReader
@@ -231,6 +233,13 @@ class Parts:
         self.nodes_view = Nodes(
             settings.nodes, self.cluster, self.live_calls, self.backpressure.cps, self.node_rests
         )
+        self.node_doctor = NodeDoctor(
+            self.dialer_id,
+            self.nodes_view.configured,
+            self._connected_core,
+            partial(required_by_database, settings.sound_folder),
+            lambda work: gevent.spawn(self.tasks.guarded, work),
+        )
 
     def _wire_dispatch(self, settings: Settings) -> None:
         """From a due contact to the frame on the wire."""
@@ -378,6 +387,7 @@ class Parts:
             self.maybe_live,
             self.hangups,
             self.dispatch,
+            self.node_doctor,
         )
 
     def refresh(self) -> None:
@@ -433,6 +443,11 @@ class Parts:
         with db.connection_context():
             wanted = wanted_by(due.campaign_id, due.tenant_id, self._sound_folder)
         return bool(missing(wanted, self.dispatch.living, time.time()))
+
+    def _connected_core(self, node: str) -> str | None:
+        """The run of FreeSWITCH that a node's link is up to; None where it is not."""
+        link = self.cluster.links.get(node)
+        return link.core_uuid if link is not None and link.connected else None
 
     def _targets(self) -> list[Target]:
         return [(Kind.NODE, name) for name in self.cluster.links] + self.dispatch.targets()

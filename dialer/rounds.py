@@ -17,6 +17,7 @@ from dialer.abandon_guard import LOOK_SECONDS as ABANDONED_EVERY_SECONDS
 from dialer.capacity.gateway_pings import LOOK_SECONDS as PINGS_EVERY_SECONDS
 from dialer.housekeeping import EVERY_SECONDS
 from dialer.identity import purge_locks
+from dialer.node_doctor import LOOK_SECONDS as NODES_EVERY_SECONDS
 from dialer.parts import ROUND_SECONDS, Parts
 from dialer.recovery.hangup_markers import TRY_LOOK_SECONDS
 from dialer.recovery.restored_database import BEAT_SECONDS
@@ -102,6 +103,7 @@ class Rounds:
         self._every(ROUND_SECONDS, parts.outcome_breaker.round)
         self._every(ROUND_SECONDS, parts.node_needs.round)
         self._every(ROUND_SECONDS, parts.node_needs.probe)
+        self._every(NODES_EVERY_SECONDS, parts.node_doctor.round)
 
     def _start_books(self) -> None:
         """What others are shown, and what is thrown away."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 from peewee import (
+    CompositeKey,
+    ForeignKeyField,
     IntegerField,
     TextField,
     UUIDField,
@@ -63,3 +65,53 @@ class NodeDrain(Table):
     name = TextField(primary_key=True)
     at = DateTimeTZField()
     by = TextField()
+
+
+class FindingCode(StrEnum):
+    """What is wrong with a node, as the doctor found it (`dialer/doctor_findings.py`)."""
+
+    CANNOT_BE_ASKED = "cannot_be_asked"
+    WRONG_PASSWORD = "wrong_password"
+    MODULE_MISSING = "module_missing"
+    AGENT_NEEDS = "agent_needs"
+    SESSIONS_PER_SECOND = "sessions_per_second"
+    MAX_SESSIONS = "max_sessions"
+    PAUSED = "paused"
+    SHUTTING_DOWN = "shutting_down"
+    PROFILE_STOPPED = "profile_stopped"
+    STOCK_USERS = "stock_users"
+    GATEWAY_UNKNOWN = "gateway_unknown"
+    GATEWAY_DOWN = "gateway_down"
+    STOCK_PASSWORD = "stock_password"
+    OPEN_TO_ALL = "open_to_all"
+    RECORDS_BY_URL = "records_by_url"
+    RECORDS_NOT_KEPT = "records_not_kept"
+    CALLS_NOT_TRACKED = "calls_not_tracked"
+    MARKS_LOST = "marks_lost"
+    CLOCK = "clock"
+    SLOW = "slow"
+
+
+class NodeExamination(Table):
+    """When a node was last looked at for what is wrong with it, and by which dialer. `core_uuid`: the run of
+    FreeSWITCH that was found; null while it goes on, and where the node could not be asked."""
+
+    node = TextField(primary_key=True)
+    dialer_id = TextField()
+    begun_at = DateTimeTZField()
+    ended_at = DateTimeTZField(null=True)
+    core_uuid = TextField(null=True)
+
+
+class NodeFinding(Table):
+    """Something that is wrong with a node: `subject` says with what of it, where there may be several."""
+
+    node = ForeignKeyField(NodeExamination, column_name="node", on_delete="CASCADE")
+    code = TextField()
+    subject = TextField()
+    sentence = TextField()
+    since = DateTimeTZField()
+    seen_at = DateTimeTZField()
+
+    class Meta:
+        primary_key = CompositeKey("node", "code", "subject")

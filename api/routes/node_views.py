@@ -10,7 +10,9 @@ from typing import NotRequired, TypedDict, TypeVar
 from marshmallow import fields
 
 from api import schemas
+from api.routes import node_findings
 from api.routes.dialer_reports import Dialers, NodeReport
+from api.routes.node_findings import Finding, FindingSchema
 from api.times import from_rfc3339
 from models import NodeSource
 from settings import NodeSettings, address_of
@@ -52,6 +54,8 @@ EXAMPLE: dict[str, object] = {
             "unanswered": 0,
         }
     ],
+    "examined_at": "2026-01-31T09:00:00.000Z",
+    "findings": [node_findings.EXAMPLE],
 }
 
 
@@ -162,6 +166,23 @@ class NodeSchema(schemas.Schema):
         required=True, allow_none=True, metadata={"description": "Null for a node of the environment."}
     )
     connections = schemas.Items(schemas.Nested(ConnectionSchema), required=True)
+    examined_at = schemas.Time(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "When a dialer last looked for what is wrong with it, as one does every five minutes and "
+            "once it came up; null until then, and to a key that is not of role platform."
+        },
+    )
+    findings = schemas.Items(
+        schemas.Nested(FindingSchema),
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What was found wrong with it, the oldest first, as `python -m dialer doctor` says it. "
+            "Null to a key that is not of role platform."
+        },
+    )
 
 
 class Connection(TypedDict):
@@ -203,6 +224,8 @@ class NodeView(TypedDict):
     unanswered: int
     created_at: dt.datetime | None
     connections: list[Connection]
+    examined_at: NotRequired[dt.datetime | None]
+    findings: NotRequired[list[Finding] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +251,8 @@ class NodeConfig:
 def merge_reports(configured: Iterable[NodeConfig], dialers: Dialers) -> list[NodeView]:
     """The nodes by name: the `configured` ones, and any other that a dialer has in its own environment.
 
-    Of two with one name, the first of `configured` counts. What is missing is `draining` and `rate_now`.
+    Of two with one name, the first of `configured` counts. What is missing is `draining`, `rate_now`, and what
+    the doctor found.
     """
     by_name: dict[str, NodeConfig] = {}
     for node in configured:

@@ -13,6 +13,7 @@ from api.blueprint import Blueprint
 from api.errors import ApiError, conflict, not_found
 from api.paging import Page, PageQuery, PageValues, list_schema
 from api.resources import LOCK, insert, unique, update
+from api.routes import node_findings
 from api.routes.dialer_reports import Dialers, living_dialers
 from api.routes.node_body import EXAMPLE_BODY, NodeBody, NodeChanges, NodePatch, NodeValues
 from api.routes.node_views import EXAMPLE, NodeConfig, NodeSchema, NodeView, merge_reports
@@ -31,8 +32,9 @@ log = structlog.get_logger(__name__)
 blp = Blueprint("nodes", description="The FreeSWITCH nodes")
 
 DRAIN = "INSERT INTO node_drain (name, by) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING"
-TABLE = """
-    SELECT name, host, port, cps, channels, weight, created_at FROM node WHERE deleted_at IS NULL"""
+ADDED_AND_DRAINED = """
+    SELECT node.name, host, port, cps, channels, weight, created_at, node_drain.name AS drained
+    FROM (SELECT * FROM node WHERE deleted_at IS NULL) AS node FULL JOIN node_drain ON node_drain.name = node.name"""
 IN_PROGRESS = "SELECT count(*) AS calls FROM call WHERE node = %s AND ended_at IS NULL"
 # Its successor would ask the node of that name about them: another switch, which never had them.
 CALLS_AT_PREVIOUS_ADDRESS = """
@@ -59,6 +61,8 @@ EXAMPLE_NEW: dict[str, object] = EXAMPLE_ADDED | {
     "idle_cpu": None,
     "lag_ms": None,
     "connections": [],
+    "examined_at": None,
+    "findings": [],
 }
 EXAMPLE_LIST = {"nodes": [EXAMPLE, EXAMPLE_ADDED], "total": 2, "limit": 100, "offset": 0}
 
@@ -73,7 +77,7 @@ def list_nodes(query: PageValues) -> dict[str, object]:
     By name.
     """
     page = Page.of(query)
-    found = every_node()
+    found = _examined(every_node())
     return page.body("nodes", found[page.offset : page.offset + page.limit], len(found))
 
 
@@ -99,7 +103,8 @@ def create_node(body: NodeValues) -> Response:
         with unique(exists):
             row = insert(Node, **body)
         (node,) = merge_reports([_config_of(row)], {})
-        return NodeSchema().dump(node | {"draining": False, "rate_now": rates[name]})
+        node |= {"draining": False, "rate_now": rates[name], "examined_at": None, "findings": []}
+        return NodeSchema().dump(node)
 
     answer = idempotency.once(work, idempotency.body_hash(body))
     notify.dialers(services(), Topic.WAKE, {})
@@ -134,6 +139,7 @@ def patch_node(body: NodeChanges, node_name: str) -> NodeView:
             _refuse_busy(node, "move")
             if _is_environment_address(host, port):
                 raise conflict(exists, "already_exists")
+            node_findings.forget(node.name)
         with unique(exists):
             update(node, body)
     notify.dialers(services(), Topic.WAKE, {})
@@ -156,6 +162,7 @@ def delete_node(node_name: str) -> Response:
         _refuse_busy(node, "delete")
         rows(DELETE, node.id)
         rows("DELETE FROM node_drain WHERE name = %s", node.name)
+        node_findings.forget(node.name)
 
     answer = idempotency.deleted(work)
     notify.dialers(services(), Topic.WAKE, {})
@@ -194,18 +201,32 @@ def undrain_node(node_name: str) -> NodeView:
 
 
 def _node_or_404(node_name: str) -> NodeView:
-    for node in every_node():
-        if node["name"] == node_name:
-            return node
-    raise not_found("Node")
+    found = [node for node in every_node() if node["name"] == node_name]
+    if not found:
+        raise not_found("Node")
+    return _examined(found)[0]
+
+
+def _examined(nodes: list[NodeView]) -> list[NodeView]:
+    """Each with what the doctor found, for whom that is."""
+    if not current_caller().may("platform"):
+        return [node | {"examined_at": None, "findings": None} for node in nodes]
+    with transaction(writes=False):
+        kept = node_findings.of_nodes()
+    found = [kept.get(node["name"], node_findings.Examined()) for node in nodes]
+    return [
+        node | {"examined_at": one.at, "findings": one.findings}
+        for node, one in zip(nodes, found, strict=True)
+    ]
 
 
 def every_node() -> list[NodeView]:
     """Each node by name, as it is configured and as the living dialers tell of it."""
     dialers = _dialers()
     with transaction():
-        added = [NodeConfig(source=NodeSource.API, **row) for row in rows(TABLE)]
-        drained = {row["name"] for row in rows("SELECT name FROM node_drain")}
+        kept = rows(ADDED_AND_DRAINED)
+    drained = {row.pop("drained") for row in kept}
+    added = [NodeConfig(source=NodeSource.API, **row) for row in kept if row["name"] is not None]
     environment = [NodeConfig.of_environment(node) for node in services().settings.nodes]
     found = merge_reports([*environment, *added], dialers)
     rates = rates_now(Kind.NODE, {node["name"]: node["cps"] for node in found if node["cps"] is not None})

@@ -79,6 +79,10 @@ class Nodes:
             return REFUSES if all(self._rested(name) for name in found) else "node_channels"
         return "draining" if self._cluster.connected() else "no_node"
 
+    def configured(self) -> Mapping[str, NodeSettings]:
+        """How to reach each node that there is, and what it is asked for."""
+        return {name: listed.node for name, listed in self._listed.items() if not listed.deleted}
+
     def core_uuid(self, name: str) -> str | None:
         """The Core-UUID of the node's present run, where it is known."""
         link = self._cluster.links.get(name)

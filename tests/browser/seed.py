@@ -132,7 +132,21 @@ def seed(site: Site) -> Seeded:
         *(NOW - timedelta(minutes=ago) for ago in (360, 5, 370, 4)))  # fmt: skip
     nodes = [NodeSettings(name, f"{name}.example", 8021, "x", 25, 200) for name in ("fs1", "fs2")]
     site.use(membership=Living(), settings=replace(site.services.settings, nodes=tuple(nodes)))
+    _examined(site)
     return found
+
+
+def _examined(site: Site) -> None:
+    """What the doctor found: nothing at one node, a gateway that is down at the other."""
+    seen = NOW - timedelta(minutes=2)
+    site.sql(
+        "INSERT INTO node_examination (node, dialer_id, ended_at) VALUES ('fs1', 'dialer-a', %s),"
+        " ('fs2', 'dialer-b', %s) ON CONFLICT DO NOTHING", seen, seen)  # fmt: skip
+    site.sql(
+        "INSERT INTO node_finding (node, code, subject, sentence, since, seen_at)"
+        " VALUES ('fs2', 'gateway_down', 'west', %s, %s, %s) ON CONFLICT DO NOTHING",
+        "the gateway west is DOWN. Look at: sofia status gateway west.",
+        NOW - timedelta(minutes=47), seen)  # fmt: skip
 
 
 def in_use(_: Limiter, tenants: Sequence[str], gateways: Sequence[str] = (), *__: object) -> InUse:

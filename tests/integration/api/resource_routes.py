@@ -138,7 +138,14 @@ ROUTES = [
     Route(
         "PATCH", "/nodes/{node}", "platform", 200, {"weight": 2}, tables=("node", "node_drain"), what="Node"
     ),
-    Route("DELETE", "/nodes/{node}", "platform", 204, tables=("node", "node_drain", "call"), what="Node"),
+    Route(
+        "DELETE",
+        "/nodes/{node}",
+        "platform",
+        204,
+        tables=("node", "node_drain", "node_examination", "call"),
+        what="Node",
+    ),
     Route("POST", "/nodes/fs1/drain", "platform", 200, tables=("node_drain",), what="Node"),
     Route("POST", "/nodes/{node}/undrain", "platform", 200, tables=("node", "node_drain"), what="Node"),
     Route("GET", "/tenants", "platform", 200, tables=("tenant",)),

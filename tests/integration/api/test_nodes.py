@@ -72,6 +72,8 @@ def test_nodes_are_told_with_what_living_dialers_report(site: Site) -> None:
                 "unanswered": 7,
             }
         ],
+        "examined_at": None,
+        "findings": [],
     }
     assert site.get("/nodes", role="platform").json["nodes"] == [node.json]
     assert "s3cret" not in node.text
@@ -110,6 +112,54 @@ def test_a_node_and_a_gateway_that_refused_show_what_is_left_of_their_rates(site
     assert (node["cps"], node["rate_now"]) == (20, 10)
     assert site.get(f"/gateways/{gateway_row['id']}", role="platform").json["rate_now"] == 4
     assert site.get("/gateways", role="platform").json["gateways"][-1]["rate_now"] == 4
+
+
+def examined(site: Site, node: str, *codes: str) -> None:
+    site.sql(
+        "INSERT INTO node_examination (node, dialer_id, ended_at) VALUES (%s, 'd1', '2026-01-31T09:00:00Z')",
+        node,
+    )
+    for hour, code in enumerate(codes, 7):
+        site.sql(
+            "INSERT INTO node_finding (node, code, subject, sentence, since, seen_at) VALUES"
+            " (%s, %s, 'carrier', %s, %s, '2026-01-31T09:00:00Z')",
+            node,
+            code,
+            f"it is {code}",
+            f"2026-01-31T{hour:02}:00:00Z",
+        )
+
+
+def test_what_the_doctor_found_is_told_to_the_operator_alone(site: Site) -> None:
+    site.use(settings=replace(site.services.settings, nodes=NODES))
+    examined(site, "fs1", "gateway_down", "clock")
+    examined(site, "gone", "clock")
+    node = site.get("/nodes/fs1", role="platform").json
+    assert node["examined_at"] == "2026-01-31T09:00:00.000Z"
+    assert [one["code"] for one in node["findings"]] == ["gateway_down", "clock"]
+    assert node["findings"][0] == {
+        "code": "gateway_down", "subject": "carrier", "sentence": "it is gateway_down",
+        "since": "2026-01-31T07:00:00.000Z", "seen_at": "2026-01-31T09:00:00.000Z",
+    }  # fmt: skip
+    assert site.get("/nodes", role="platform").json["nodes"] == [node]
+    (told,) = site.get("/nodes", role="admin").json["nodes"]
+    assert (told["examined_at"], told["findings"]) == (None, None)
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_another_switch_of_the_same_name_has_none_of_its_findings(site: Site, moved: bool) -> None:
+    body = {"name": "fs3", "host": "10.0.0.6", "password": "a password", "cps": 29}
+    made = site.post("/nodes", role="platform", json=body)
+    assert (made.status_code, made.json["findings"]) == (201, []), made.text
+    examined(site, "fs3", "clock")
+    kept = site.request("PATCH", "/nodes/fs3", role="platform", json={"cps": 20}).json
+    assert [one["code"] for one in kept["findings"]] == ["clock"]
+    if moved:
+        now = site.request("PATCH", "/nodes/fs3", role="platform", json={"host": "10.0.0.7"}).json
+    else:
+        assert site.delete("/nodes/fs3", role="platform").status_code == 204
+        now = site.post("/nodes", role="platform", json=body).json
+    assert (now["examined_at"], now["findings"]) == (None, [])
 
 
 def test_a_node_is_drained_and_undrained(site: Site) -> None:

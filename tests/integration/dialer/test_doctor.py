@@ -6,14 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from campaigns.agent_needs import module
-from dialer.doctor import Required, ask, main, required_by_database
+from dialer.doctor import main
 from dialer.doctor_findings import findings
+from dialer.doctor_questions import Required, ask, required_by_database
 from local.process import free_port
 from models import connect, db, rows
 from settings import NodeSettings, Settings
@@ -98,9 +98,8 @@ def test_the_gateways_in_the_database_are_looked_for_at_the_node(
         assert abs(facts.skew_seconds) < 1 + took, (
             "a node tells whole seconds, and when it was asked is not known"
         )
-        # How long a busy machine takes to answer is no finding of this test's.
-        said = findings(target, replace(facts, round_trip_ms=0.0))
-        assert [line.split(".")[0] for line in said] == [
+        said = findings(target, facts)
+        assert [one.sentence.split(".")[0] for one in said] == [
             "the gateway absent is not known",
             "the gateway trunk_ping is DOWN",
         ]
@@ -161,9 +160,9 @@ def test_a_wrong_password_and_a_silent_port_are_findings(node: SimulatedNode) ->
     refused = NodeSettings("fs2", node.host, node.port, "wrong", 10, None)
     silent = NodeSettings("fs3", node.host, free_port(), "ClueCon", 10, None)
     for target in (refused, silent):
-        (line,) = findings(target, ask(target, Required()))
+        (found,) = findings(target, ask(target, Required()))
         said = "does not take the password" if target is refused else "cannot be asked"
-        assert f"{target.host}:{target.port} {said}" in line
+        assert f"{target.host}:{target.port} {said}" in found.sentence
 
 
 def test_the_command_ends_with_what_it_found(node: SimulatedNode) -> None:

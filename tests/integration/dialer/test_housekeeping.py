@@ -572,3 +572,20 @@ def test_sessions_and_links_of_the_board_go_once_they_have_expired(world: World)
         )
     work()
     assert (number("board_session"), number("board_link")) == (1, 1)
+
+
+def test_what_was_found_at_a_node_that_nobody_examines_any_more_goes(world: World) -> None:
+    for name, hours in (("gone", 25), ("here", 23)):
+        sql(
+            "INSERT INTO node_examination (node, dialer_id, begun_at)"
+            " VALUES (%s, 'd1', now() - make_interval(hours => %s))",
+            name,
+            hours,
+        )
+        sql(
+            "INSERT INTO node_finding (node, code, subject, sentence) VALUES (%s, 'clock', '', 'its clock is off')",
+            name,
+        )
+    work()
+    assert [row["node"] for row in sql("SELECT node FROM node_examination")] == ["here"]
+    assert [row["node"] for row in sql("SELECT node FROM node_finding")] == ["here"]

@@ -14,7 +14,7 @@ from models import new_id
 from tests.integration.api.resource_routes import NODES
 from tests.integration.api.site import OTHER, Site, lose_redis
 from tests.integration.web import hostile
-from tests.integration.web.browser import Browser
+from tests.integration.web.browser import Browser, words
 from tests.integration.web.statements import MOST_STATEMENTS, counted
 
 AGENT = {
@@ -229,6 +229,34 @@ def test_the_cluster_is_told_node_by_node_and_drained_from_there(site: Site) -> 
     finally:
         site.use(settings=settings)
         site.sql("DELETE FROM node_drain")
+
+
+def test_what_the_doctor_found_stands_beside_each_node_with_since_when(site: Site) -> None:
+    settings = site.services.settings
+    site.use(settings=replace(settings, nodes=NODES))
+    try:
+        platform = Browser(site, "platform")
+        assert "nobody tells not examined yet" in platform.text("/cluster")
+        site.sql(
+            "INSERT INTO node_examination (node, dialer_id, ended_at) VALUES ('fs1', 'd1', '2026-01-31T09:00:00Z')"
+        )
+        assert "nobody tells examined 09:00:00 UTC: nothing to mend" in platform.text("/cluster/part")
+        for code, seen in (("clock", "09:00"), ("paused", "08:00")):
+            site.sql(
+                "INSERT INTO node_finding (node, code, subject, sentence, since, seen_at) VALUES"
+                " ('fs1', %s, '', %s, '2026-01-31T07:00:00Z', %s)",
+                code,
+                f"it is {code}: <b>mend it</b>.",
+                f"2026-01-31T{seen}:00Z",
+            )
+        page = platform.get("/cluster/part").text
+        assert "it is clock: &lt;b&gt;mend it&lt;/b&gt;." in page
+        said = words(page)
+        assert "examined 09:00:00 UTC: 2 to mend" in said
+        assert "mend it</b>. since 2026-01-31 07:00 UTC it is paused" in said
+        assert "since 2026-01-31 07:00 UTC, last seen 2026-01-31 08:00 UTC" in said
+    finally:
+        site.use(settings=settings)
 
 
 def test_without_redis_the_cluster_says_what_is_not_known_and_the_rest_stands(site: Site) -> None:

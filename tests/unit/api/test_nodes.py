@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from api.routes.dialer_reports import NodeReport
+from api.routes.node_findings import MEANINGS
 from api.routes.node_views import NodeConfig, NodeSchema, merge_reports
+from models import FindingCode
 from settings import nodes_from
 
 URLS = "esl://:s3cret@10.0.0.1:8021?name=fs1&cps=20&channels=500&weight=3,esl://:s3cret@fs2:8022"
@@ -100,6 +102,11 @@ def test_a_report_of_the_last_release_is_understood() -> None:
 def test_a_node_only_a_dialer_knows_is_told_too() -> None:
     nodes = by_name({"d1": {"nodes": [report("fs9")]}})
     assert (nodes["fs9"]["address"], nodes["fs9"]["cps"], nodes["fs9"]["state"]) == ("fs9:8021", None, "up")
+
+
+def test_everything_that_a_dialer_finds_has_a_meaning() -> None:
+    # How long an answer takes, a dialer that is busy itself cannot tell.
+    assert MEANINGS.keys() == set(FindingCode) - {FindingCode.SLOW}
 
 
 def test_no_password_is_in_what_is_shown() -> None:

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from campaigns.agent_needs import Need, NeedKind, module
-from dialer.doctor import stopped_profiles
 from dialer.doctor_findings import NEEDED_MODULES, Facts, findings
+from dialer.doctor_questions import stopped_profiles
 from freeswitch.connection import WRONG_PASSWORD
 from settings import NodeSettings
 
@@ -113,7 +113,8 @@ def test_what_cannot_be_shown_is_not_held_against_a_node() -> None:
 def test_each_thing_missing_is_one_line_that_says_what_to_do(
     changes: dict[str, Any], words: tuple[str, ...]
 ) -> None:
-    (line,) = findings(NODE, replace(healthy(), **changes))
+    (found,) = findings(NODE, replace(healthy(), **changes))
+    line = found.sentence
     assert "\n" not in line
     for word in words:
         assert word in line
@@ -123,7 +124,7 @@ def test_each_thing_missing_is_one_line_that_says_what_to_do(
 def test_the_stock_password_is_held_against_a_node_that_others_can_reach(address: str) -> None:
     stock = replace(NODE, password="ClueCon")
     found = findings(stock, replace(healthy(), event_socket={"listen-ip": address}))
-    assert any("stock password" in line for line in found) == (address != "127.0.0.1")
+    assert any("stock password" in one.sentence for one in found) == (address != "127.0.0.1")
 
 
 SOFIA = Xml.fromstring(
