@@ -201,13 +201,14 @@ def _drained(board: Board) -> None:
 
 
 def _jobs(board: Board) -> None:
-    """Six jobs, from the first page on, with nothing but what the screen offers."""
+    """Seven jobs, from the first page on, with nothing but what the screen offers."""
     with board.opened(WIDE) as (_, page):
         _busy_ones_tomorrow(board, page)
         _somebody_calls_back(board, page)
         _nobody_calls_him(board, page)
         _out_of_all_lists(board, page)
         _slower_please(board, page)
+        _more_people(board, page)
         _why_was_he_not_reached(board, page)
 
 
@@ -285,13 +286,31 @@ def _slower_please(board: Board, page: Page) -> None:
     expect(page.locator("#log")).to_contain_text("changed calls at once from 60 to 3")
 
 
+def _more_people(board: Board, page: Page) -> None:
+    """ "These have to be called, too": a list with one who can be and one who cannot, which says why."""
+    _campaign(board, page, "Busy ones")
+    page.get_by_role("link", name="Add people", exact=True).click()
+    rows = "phone_number,first_name,last_name,order_id,amount\n+12025550171,Ada,B,A-1,1\n12,Bob,C,A-2,2\n"
+    more = {"name": "more.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+    page.get_by_label("List", exact=True).set_input_files(more)
+    page.get_by_role("button", name="Add the list").click()
+    expect(page.locator("#says")).to_have_text("1 added, 0 were there already, 1 cannot be called.")
+    expect(page.locator("#faults")).to_contain_text("Line 3:")
+    with page.expect_download() as rejects:
+        page.get_by_role("link", name="All rows that were left out").click()
+    if "invalid_number" not in rejects.value.path().read_text(encoding="utf-8"):
+        board.faults.append("what was left out of a list that was added is not in its download")
+    page.get_by_role("link", name="Show the newest").click()
+    expect(page.get_by_role("link", name="+12025550171")).to_be_visible()
+
+
 def _why_was_he_not_reached(board: Board, page: Page) -> None:
     """ "Why did nobody reach him?": by his number, to his story."""
     _campaign(board, page)
     page.get_by_role("link", name="Everybody, and find a number").click()
     page.get_by_role("link", name="Not reached").click()
     number = page.locator("tbody a").first.inner_text()
-    page.get_by_label("Number").fill(number)
+    page.get_by_label("Number").and_(page.locator("#number")).fill(number)
     page.get_by_role("button", name="Find").click()
     page.get_by_role("link", name=number).click()
     expect(page.locator(".why")).to_contain_text("Not called again")

@@ -11,6 +11,7 @@ FORMS = "tests/integration/web/test_campaign_forms.py"
 NOT_CALLED = "tests/integration/web/test_suppression_pages.py"
 PARTS = "tests/integration/web/test_campaign_page.py"
 REPORTS = "tests/integration/web/test_reports_page.py"
+STEPS = "tests/integration/web/test_campaign_steps.py"
 SETTINGS = "tests/integration/web/test_settings_pages.py"
 DECISIONS = "tests/integration/api/test_contact_decisions.py"
 LIST_PAGE = "tests/integration/web/test_campaign_list.py"
@@ -132,6 +133,22 @@ SIGNED_IN = (
         'once=form.get("once", "")',
         'once=""',
         (f"{FORMS}::test_who_was_busy_is_called_again_at_a_time",),
+    ),
+    Mutation(
+        "added twice",
+        "a form that is sent twice has somebody called twice",
+        "web/contact_pages.py",
+        'once=form.get("once", "")',
+        'once=""',
+        (f"{FORMS}::test_somebody_is_added_by_a_form_and_told_why_not",),
+    ),
+    Mutation(
+        "tried twice",
+        "a form that is sent twice calls a test number twice",
+        "web/trial_pages.py",
+        'once=request.form.get("once", "")',
+        'once=""',
+        (f"{STEPS}::test_a_test_number_is_called_and_told_of",),
     ),
     Mutation(
         "cell as it is",
