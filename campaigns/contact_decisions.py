@@ -16,7 +16,7 @@ REASONS: Mapping[str, str] = {
     "suppressed": "Its number is on a do-not-call list.",
     "expired": "Its expires_at had come.",
     "campaign_ended": "The campaign was stopped, or its time had come.",
-    "never_opens": "The campaign's window never opens where it is, or a rule of a policy pack bars calls to it.",
+    "never_open": "The campaign's window never opens where it is, or a rule of a policy pack bars calls to it.",
 }
 """Why something was decided."""
 ORDERS = {"oldest": "id", "newest": "id DESC"}
@@ -26,7 +26,7 @@ ORDERS = {"oldest": "id", "newest": "id DESC"}
 _REASON = f"""CASE WHEN by IS NOT NULL THEN 'asked' WHEN status <> 'cancelled' THEN NULL
         WHEN at >= c.completed_at THEN 'campaign_ended'
         WHEN disposition IN ('{SUPPRESSED}', '{EXPIRED}') THEN disposition
-        WHEN owner <> 'web' THEN 'never_opens' END"""
+        WHEN owner <> 'web' THEN 'never_open' END"""
 _STOPPED_BY = """(SELECT stopped.by FROM campaign_log AS stopped
         WHERE stopped.campaign_id = c.id AND stopped.action = 'stopped' ORDER BY stopped.id DESC LIMIT 1)"""
 _OF_CONTACT = "FROM transition WHERE contact_id = contact.id AND call_id IS NULL"

@@ -21,6 +21,13 @@ def told_time(column: str) -> str:
     return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 
 
+# The zones of a contact's group, joined to it: one look for a page, where a part of each row would be one for each.
+# Its columns have other names than those of a contact.
+_WITH_ZONES = """LEFT JOIN campaign_zone AS known (of_campaign, of_group, known_zones)
+        ON of_campaign = c.id AND of_group = zone_group"""
+_ZONES = (
+    "CASE WHEN known_zones <> '[]' THEN known_zones ELSE to_jsonb(array_remove(ARRAY[c.time_zone], NULL)) END"
+)
 _CONTACT = f"""
     json_build_object('id', id, 'phone_number', split_part(phone_number, ':', 1),
         'status', {TOLD_STATUS}, 'disposition', disposition,
@@ -31,7 +38,8 @@ _CONTACT = f"""
         'custom_fields', custom_fields, 'consent_at', {told_time("consent_at")}, 'consent_source', consent_source,
         'created_at', {told_time("created_at")},
         'updated_at', {told_time("updated_at")},
-        'phone_numbers', coalesce(numbers, ARRAY[split_part(phone_number, ':', 1)]))"""
+        'phone_numbers', coalesce(numbers, ARRAY[split_part(phone_number, ':', 1)]), 'time_zones', {_ZONES},
+        'wait_reason', CASE WHEN NOT {WAITS_NO_MORE} THEN wait_reason END)"""
 
 
 EVERYBODY, BEGINNING = Wanted(), Start()
@@ -67,7 +75,7 @@ def contacts(
             CASE WHEN told.listed < %s THEN {page.looked_to} END AS looked_to
         FROM campaign c {COUNTS} CROSS JOIN LATERAL (
             SELECT coalesce(json_agg({_CONTACT} ORDER BY {page.order}), '[]')::text AS contacts, count(*) AS listed
-            FROM ({page.sql}) AS page
+            FROM ({page.sql}) AS page {_WITH_ZONES}
         ) AS told
         WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL""",
         limit,
@@ -107,7 +115,8 @@ def contacts_by_key(
         f"""
         SELECT (SELECT count(*) FROM contact WHERE {condition}) AS total, (
             SELECT coalesce(json_agg({_CONTACT} ORDER BY {order}), '[]')::text FROM (
-                SELECT * FROM contact WHERE {condition} ORDER BY {order} LIMIT %s OFFSET %s) AS page
+                SELECT * FROM contact WHERE {condition} ORDER BY {order} LIMIT %s OFFSET %s
+            ) AS page {_WITH_ZONES}
         ) AS contacts FROM campaign c WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL""",
         *params,
         *params,
@@ -123,10 +132,10 @@ def contact(campaign_id: uuid.UUID, contact_id: uuid.UUID) -> str:
     """One contact of a campaign as the JSON that tells of it; it is there."""
     found = rows(
         f"""
-        SELECT {_CONTACT}::text AS contact
-        FROM (SELECT stopping_at FROM campaign WHERE id = %s) AS c CROSS JOIN contact WHERE id = %s""",
-        campaign_id,
+        SELECT (SELECT {_CONTACT}::text FROM contact {_WITH_ZONES} WHERE id = %s) AS contact
+        FROM campaign c WHERE c.id = %s""",
         contact_id,
+        campaign_id,
     )
     told: str = found[0]["contact"]
     return told
@@ -136,7 +145,7 @@ def contact_of(campaign_id: uuid.UUID, tenant_id: str, contact_id: uuid.UUID) ->
     """One contact as the JSON that tells of it; None where this tenant's campaign has no such."""
     found = rows(
         f"""
-        SELECT (SELECT {_CONTACT}::text FROM contact WHERE campaign_id = c.id AND id = %s) AS contact
+        SELECT (SELECT {_CONTACT}::text FROM contact {_WITH_ZONES} WHERE campaign_id = c.id AND id = %s) AS contact
         FROM campaign c WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL AND c.purged_at IS NULL""",
         contact_id,
         tenant_id,
@@ -153,7 +162,8 @@ _BY_NUMBER = f"""
     )
     SELECT (SELECT count(*) FROM theirs) AS total, (
         SELECT coalesce(json_agg({_CONTACT} ORDER BY position), '[]')::text FROM (
-            SELECT contact.* FROM contact JOIN theirs USING (id) ORDER BY position LIMIT %s OFFSET %s) AS page
+            SELECT contact.* FROM contact JOIN theirs USING (id) ORDER BY position LIMIT %s OFFSET %s
+        ) AS page {_WITH_ZONES}
     ) AS contacts FROM campaign c
     WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL AND c.purged_at IS NULL"""
 
@@ -173,7 +183,7 @@ def contacts_of_tenant(tenant_id: str, phone_number: str, limit: int) -> Sequenc
     return rows(
         f"""
         SELECT c.id AS campaign_id, c.name AS campaign_name, c.status AS campaign_status, c.end_reason,
-            (SELECT {_CONTACT}::text FROM contact WHERE id = c.contact_id) AS contact
+            (SELECT {_CONTACT}::text FROM contact {_WITH_ZONES} WHERE id = c.contact_id) AS contact
         FROM (
             SELECT campaign.*, theirs.id AS contact_id FROM (
                 SELECT contact.id, contact.campaign_id FROM campaign

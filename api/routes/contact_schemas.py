@@ -6,7 +6,10 @@ from marshmallow import fields
 
 from api import schemas
 from campaigns.dispositions import CONTACT_MEANINGS
+from campaigns.number_waits import NUMBER_CAP
 from models import ContactStatus
+
+WAIT_REASONS = {NUMBER_CAP: "The number is being called, or was called as often, or as lately, as it may be."}
 
 EXAMPLE_CONTACT: dict[str, object] = {
     "id": "019ab0c4-7d2f-7c00-8d00-00000000a001",
@@ -26,6 +29,8 @@ EXAMPLE_CONTACT: dict[str, object] = {
     "created_at": "2026-01-31T08:55:00.000Z",
     "updated_at": "2026-01-31T09:01:10.000Z",
     "phone_numbers": ["+14155550123"],
+    "time_zones": ["America/Los_Angeles"],
+    "wait_reason": None,
 }
 
 
@@ -68,4 +73,18 @@ class ContactSchema(schemas.Schema):
         fields.String(),
         required=True,
         metadata={"description": "All of its numbers, in the order in which they are tried."},
+    )
+    time_zones = schemas.Items(
+        fields.String(),
+        required=True,
+        metadata={
+            "description": "The IANA zones in which it may be: by the list, or by its number; where neither says, "
+            "that of the campaign, if it has one. A window has to be open in all of them."
+        },
+    )
+    wait_reason = schemas.Word(
+        WAIT_REASONS,
+        "Why it is not called before next_attempt_at, where it does not wait for a retry or a callback.",
+        required=True,
+        allow_none=True,
     )

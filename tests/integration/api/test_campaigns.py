@@ -269,7 +269,7 @@ def test_contacts_are_listed_in_the_order_of_the_list(site: Site) -> None:
     assert list(body["contacts"][0]) == [
         "id", "phone_number", "status", "disposition", "attempts", "next_attempt_at", "last_cause",
         "priority", "expires_at", "external_id", "metadata", "custom_fields", "consent_at", "consent_source",
-        "created_at", "updated_at", "phone_numbers",
+        "created_at", "updated_at", "phone_numbers", "time_zones", "wait_reason",
     ]  # fmt: skip
     page = site.get(f"/campaigns/{campaign_id}/contacts?limit=2&offset=1").json
     assert page["contacts"] == body["contacts"][1:3]

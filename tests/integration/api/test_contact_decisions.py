@@ -91,7 +91,7 @@ def test_why_somebody_is_called_no_more_is_told(site: Site) -> None:
         for reason, by in (
             ("expired", None),
             ("suppressed", None),
-            ("never_opens", None),
+            ("never_open", None),
             ("campaign_ended", "operate key"),
         )
     ]
