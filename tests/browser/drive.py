@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import FilePayload, Page, expect, sync_playwright
 
 from tests.browser.board import NARROW, PATIENCE_MS, WIDE, ZONE, Board, launched, signed_in
 from tests.browser.relay import Relay
@@ -291,7 +291,7 @@ def _more_people(board: Board, page: Page) -> None:
     _campaign(board, page, "Busy ones")
     page.get_by_role("link", name="Add people", exact=True).click()
     rows = "phone_number,first_name,last_name,order_id,amount\n+12025550171,Ada,B,A-1,1\n12,Bob,C,A-2,2\n"
-    more = {"name": "more.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+    more: FilePayload = {"name": "more.csv", "mimeType": "text/csv", "buffer": rows.encode()}
     page.get_by_label("List", exact=True).set_input_files(more)
     page.get_by_role("button", name="Add the list").click()
     expect(page.locator("#says")).to_have_text("1 added, 0 were there already, 1 cannot be called.")
