@@ -60,6 +60,7 @@ from tables.gateways import (
     CallerIdFormat,
     CallerIdHeader,
     Gateway,
+    GatewayCount,
     GatewayPrefix,
 )
 from tables.suppressions import Erasure, Halt, Suppression, SuppressionNews, SuppressionPrefixLength
@@ -102,6 +103,7 @@ __all__ = [
     "Erasure",
     "FindingCode",
     "Gateway",
+    "GatewayCount",
     "GatewayPrefix",
     "Halt",
     "Idempotency",
@@ -133,7 +135,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 64
+SCHEMA_VERSION = 65
 """The last migration of this release: what its processes need the database to have."""
 
 TABLES: tuple[type[Table], ...] = (
@@ -141,5 +143,5 @@ TABLES: tuple[type[Table], ...] = (
     OutboxRow, ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox, CampaignRamp,
     CampaignPace, GatewayPrefix, Breaker, BreakerTally, ContactToken, CampaignLogEntry, BoardSession,
     BoardLink, Suppression, SuppressionPrefixLength, SuppressionNews, Erasure, CampaignZone, Opening,
-    RecentOutcome, AbandonCount, NodeExamination, NodeFinding,
+    RecentOutcome, AbandonCount, NodeExamination, NodeFinding, GatewayCount,
 )  # fmt: skip

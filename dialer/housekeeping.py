@@ -72,6 +72,9 @@ _BY_AGE = {
     "abandon_count": """
         DELETE FROM abandon_count WHERE ctid = ANY(ARRAY(SELECT ctid FROM abandon_count
             WHERE since < now() - interval '32 days' ORDER BY since LIMIT %s))""",
+    "gateway_count": """
+        DELETE FROM gateway_count WHERE ctid = ANY(ARRAY(SELECT ctid FROM gateway_count
+            WHERE since < now() - interval '2 hours' ORDER BY since LIMIT %s))""",
     # Of one that no dialer knows any more, and with it what was found there.
     "node_examination": """
         DELETE FROM node_examination WHERE node = ANY(ARRAY(SELECT node FROM node_examination

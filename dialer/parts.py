@@ -29,6 +29,7 @@ from dialer.abandon_guard import AbandonGuard
 from dialer.capacity.agent_breaker import AgentBreaker
 from dialer.capacity.backpressure import BackPressure
 from dialer.capacity.gateway_breaker import GatewayBreaker
+from dialer.capacity.gateway_ends import GatewayEnds
 from dialer.capacity.gateway_pings import GatewayPings
 from dialer.capacity.outcome_breaker import OutcomeBreaker
 from dialer.capacity.permits import Permits
@@ -229,6 +230,7 @@ class Parts:
             lambda: self.dispatch.dialers[1],
             self.refresh,
         )
+        self.gateway_ends = GatewayEnds(self.dialer_id)
         self.node_rests = NodeRests(self.live_calls)
         self.nodes_view = Nodes(
             settings.nodes, self.cluster, self.live_calls, self.backpressure.cps, self.node_rests
@@ -375,7 +377,7 @@ class Parts:
             self.outcome_breaker,
             self.node_health,
         )
-        self.following.followers = (self.permits, self.dispatch, self.hangup_markers)
+        self.following.followers = (self.permits, self.dispatch, self.hangup_markers, self.gateway_ends)
         self._event_listeners: tuple[EventListener, ...] = (
             self.gateway_breaker,
             self.outcome_breaker,

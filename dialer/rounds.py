@@ -14,6 +14,7 @@ import outages
 from campaigns import call_counts, call_reports
 from coordination.errors import Fenced
 from dialer.abandon_guard import LOOK_SECONDS as ABANDONED_EVERY_SECONDS
+from dialer.capacity.gateway_ends import WRITE_SECONDS as GATEWAY_ENDS_EVERY_SECONDS
 from dialer.capacity.gateway_pings import LOOK_SECONDS as PINGS_EVERY_SECONDS
 from dialer.housekeeping import EVERY_SECONDS
 from dialer.identity import purge_locks
@@ -115,6 +116,7 @@ class Rounds:
         self._every(ROUND_SECONDS, parts.dispatch.write_pace)
         self._every(ROUND_SECONDS, parts.dispatch.write_ramps)
         self._every(PURGE_EVERY_SECONDS, parts.dispatch.purge_pace)
+        self._every(GATEWAY_ENDS_EVERY_SECONDS, parts.gateway_ends.round)
         self._every(ADD_UP_SECONDS, self._add_up)
         self._every(ADD_UP_SECONDS, self._fold_reports)
 

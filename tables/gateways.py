@@ -87,6 +87,20 @@ class GatewayPrefix(Table):
         primary_key = CompositeKey("gateway_id", "prefix")
 
 
+class GatewayCount(Table):
+    """How calls by a gateway ended in five minutes, as one dialer counted them (`campaigns/gateway_counts.py`)."""
+
+    since = DateTimeTZField()
+    gateway_id = UUIDField()
+    lane = TextField()
+    sip_status = IntegerField()
+    cause = TextField()
+    calls = IntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("since", "gateway_id", "lane", "sip_status", "cause")
+
+
 class Breaker(Table):
     """Calls that are held since most of their like end suspiciously, until a probe gets through: by a gateway to one
     destination, or of one caller id; what does not matter is empty. `probe_at` is when the next may try it,

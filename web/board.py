@@ -31,6 +31,7 @@ from web import (
     trial_pages,
 )
 from web.blueprint import blp
+from web.refusal_words import by_words
 from web.report_words import percent
 from web.sentences import figure
 from web.showing import lasting, timed
@@ -84,6 +85,7 @@ FILTERS: Final = {
     "lasting": lasting,
     "state_chip": state_chip,
     "blocked_sentence": blocked_sentence,
+    "by_words": by_words,
     "cause_words": cause_words,
     "percent": percent,
 }

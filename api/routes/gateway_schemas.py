@@ -11,6 +11,7 @@ import marshmallow as ma
 from api import schemas
 from api.resources import Patch
 from api.routes import dial_strings
+from api.routes.campaign_schemas import CauseSchema
 from models import CallerIdFormat, CallerIdHeader
 
 CAP_MAX = 100_000
@@ -44,6 +45,14 @@ EXAMPLE: dict[str, object] = {
             "probe_at": "2026-01-31T09:01:00.000Z",
         }
     ],
+    "last_hour": {
+        "calls": 3400,
+        "refused": 12,
+        "refusals": [
+            {"cause": "NORMAL_TEMPORARY_FAILURE", "sip_status": 503, "calls": 10},
+            {"cause": "CALL_REJECTED", "sip_status": 403, "calls": 2},
+        ],
+    },
     "created_at": "2026-01-31T08:00:00.000Z",
 }
 EXAMPLE_LIST = {"gateways": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
@@ -185,6 +194,23 @@ class PausedPrefixSchema(schemas.Schema):
     )
 
 
+class LastHourSchema(schemas.Schema):
+    """How calls ended that a gateway was given, over all tenants."""
+
+    calls = schemas.Integer(required=True, metadata={"description": "All that ended."})
+    refused = schemas.Integer(
+        required=True,
+        metadata={
+            "description": "Those that ended before any ring, by whoever is behind the gateway or by none."
+        },
+    )
+    refusals = schemas.Items(
+        schemas.Nested(CauseSchema),
+        required=True,
+        metadata={"description": "The same by what was said, the most first."},
+    )
+
+
 class GatewaySchema(schemas.Schema):
     """A gateway."""
 
@@ -237,6 +263,15 @@ class GatewaySchema(schemas.Schema):
         metadata={
             "description": "Destinations that it refused five times in a row while others got through: calls there"
             " wait (`blocked_reason` gateway_paused), or leave by another gateway; all others leave."
+        },
+    )
+    last_hour = schemas.Nested(
+        LastHourSchema,
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Calls that ended within the last hour, to five minutes: counted by the dialers, some"
+            " seconds late. Second legs are not among them. Null to a key that is not of role platform."
         },
     )
     created_at = schemas.Time(required=True)

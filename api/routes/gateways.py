@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from flask import Response
 
@@ -26,7 +27,8 @@ from api.routes.reduced_rates import rates_now
 from api.schemas import identifier, quoted
 from api.services import services
 from api.transactions import transaction
-from campaigns import taken_away
+from campaigns import gateway_counts, taken_away
+from campaigns.gateway_counts import LastHour
 from campaigns.taken_away import Held
 from coordination.topics import Topic
 from limits.rate_cuts import Kind
@@ -63,30 +65,39 @@ PAUSED_PREFIXES = """
 FORGET_PREFIXES = "DELETE FROM gateway_prefix WHERE gateway_id = %s"
 
 
-OPERATORS_OWN = ("dial_string", "cost")
-"""What a key that is not of role platform is not shown: a dial string may hold a password."""
+OPERATORS_OWN = ("dial_string", "cost", "last_hour")
+"""What a key that is not of role platform is not shown: a dial string may hold a password, and calls are those of all
+tenants."""
 
 
-Paused = Mapping[uuid.UUID, Sequence[Mapping[str, object]]]
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of gateways beside their own rows: the destinations for which each is paused, and how its calls
+    of the last hour ended."""
+
+    paused: Mapping[uuid.UUID, Sequence[Mapping[str, object]]]
+    last_hour: Mapping[str, LastHour]
 
 
-def _paused_prefixes(*gateways: Gateway) -> Paused:
-    """The destinations for which each is paused, within a transaction."""
+def _known(*gateways: Gateway) -> Known:
+    """Within a transaction."""
     paused: dict[uuid.UUID, list[dict[str, object]]] = {}
-    for row in rows(PAUSED_PREFIXES, [gateway.id for gateway in gateways]):
+    ids = [gateway.id for gateway in gateways]
+    for row in rows(PAUSED_PREFIXES, ids):
         paused.setdefault(row.pop("gateway_id"), []).append(row)
-    return paused
+    return Known(paused, gateway_counts.last_hour(ids) if current_caller().may("platform") else {})
 
 
-def _with_rates(gateways: Sequence[Gateway], paused: Paused) -> list[dict[str, object]]:
-    """As they are told: with what is left of their rates, and the destinations for which each is paused."""
+def _told(gateways: Sequence[Gateway], known: Known) -> list[dict[str, object]]:
+    """As they are told to this caller, with what is left of their rates."""
     rates = rates_now(Kind.GATEWAY, {str(gateway.id): gateway.cps for gateway in gateways})
     hidden = {} if current_caller().may("platform") else dict.fromkeys(OPERATORS_OWN)
     return [
         {
             **gateway.__data__,
             "rate_now": rates[str(gateway.id)],
-            "paused_prefixes": paused.get(gateway.id, []),
+            "paused_prefixes": known.paused.get(gateway.id, []),
+            "last_hour": known.last_hour.get(str(gateway.id), LastHour()),
             **hidden,
         }
         for gateway in gateways
@@ -105,8 +116,8 @@ def list_gateways(query: PageValues) -> dict[str, object]:
     page = Page.of(query)
     with transaction():
         found, total = page_of(Gateway.select().where(Gateway.deleted_at.is_null()), page)
-        paused = _paused_prefixes(*found)
-    return page.body("gateways", _with_rates(found, paused), total)
+        known = _known(*found)
+    return page.body("gateways", _told(found, known), total)
 
 
 @blp.route("/gateways", methods=["POST"])
@@ -119,7 +130,7 @@ def create_gateway(body: GatewayValues) -> Response:
     def work() -> object:
         _check_others(body, None)
         with unique(f"A gateway named {quoted(body['name'])} exists."):
-            return GatewaySchema().dump(_with_rates([insert(Gateway, **body)], {})[0])
+            return GatewaySchema().dump(_told([insert(Gateway, **body)], Known({}, {}))[0])
 
     return idempotency.once(work, idempotency.body_hash(body)).response()
 
@@ -131,8 +142,8 @@ def get_gateway(gateway_id: str) -> dict[str, object]:
     """Get a gateway"""
     with transaction():
         gateway = get_or_404(Gateway, gateway_id, "Gateway")
-        paused = _paused_prefixes(gateway)
-    return _with_rates([gateway], paused)[0]
+        known = _known(gateway)
+    return _told([gateway], known)[0]
 
 
 @blp.route("/gateways/<gateway_id>", methods=["PATCH"])
@@ -156,9 +167,9 @@ def patch_gateway(body: GatewayValues, gateway_id: str) -> dict[str, object]:
             rows(FORGET_PREFIXES, gateway.id)
         if LEAVING & body.keys():
             held = taken_away.from_gateway(gateway.id)
-        paused = _paused_prefixes(gateway)
+        known = _known(gateway)
     notify.hold(services(), held)
-    return _with_rates([gateway], paused)[0]
+    return _told([gateway], known)[0]
 
 
 @blp.route("/gateways/<gateway_id>/resume", methods=["POST"])
@@ -174,8 +185,9 @@ def resume_gateway(gateway_id: str) -> dict[str, object]:
         gateway = get_or_404(Gateway, gateway_id, "Gateway", lock=True)
         gateway = update(gateway, RESUMED)
         rows(FORGET_PREFIXES, gateway.id)
+        known = _known(gateway)
     notify.dialers(services(), Topic.WAKE, {})
-    return _with_rates([gateway], {})[0]
+    return _told([gateway], known)[0]
 
 
 @blp.route("/gateways/<gateway_id>", methods=["DELETE"])

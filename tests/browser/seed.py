@@ -125,6 +125,14 @@ def seed(site: Site) -> Seeded:
     theirs = site.sql("SELECT id::text AS id, campaign_id::text AS campaign_id FROM contact WHERE campaign_id IN"
                       " (SELECT id FROM campaign WHERE tenant_id = %s)", OTHER)  # fmt: skip
     addressed = {"campaign_id": [theirs[0]["campaign_id"]], "contact_id": [one["id"] for one in theirs]}
+    for status, cause, calls in (
+        (0, "", 3388),
+        (503, "NORMAL_TEMPORARY_FAILURE", 10),
+        (403, "CALL_REJECTED", 2),
+    ):
+        site.sql(
+            "INSERT INTO gateway_count VALUES (now(), %s, 'dialer-a', %s, %s, %s)", west, status, cause, calls
+        )
     found = Seeded(running, over, person["id"], named, addressed | _named(site, OTHER))
     site.sql(
         "INSERT INTO dialer (id, started_at, settled_at, heir) VALUES ('dialer-a', %s, NULL, NULL),"

@@ -319,3 +319,35 @@ def test_an_operator_of_a_tenant_sees_gateways_without_what_is_the_platforms_own
         assert "carrier" in [row["name"] for row in listed.json["gateways"]]
     assert site.get(f"/gateways/{gateway_id}", role="platform").json["dial_string"] == secret
     assert site.get("/gateways", role="read").status_code == 403
+
+
+def test_a_gateway_says_how_its_calls_of_the_last_hour_ended(site: Site) -> None:
+    gateway_id = gateway(site)
+    assert ask(site, "GET", f"/gateways/{gateway_id}").json["last_hour"] == {
+        "calls": 0,
+        "refused": 0,
+        "refusals": [],
+    }
+    full = "NORMAL_TEMPORARY_FAILURE"
+    for minutes, lane, status, cause, calls in (
+        (1, "d1", 0, "", 40), (1, "d1", 503, full, 3), (7, "d2", 503, full, 2), (7, "d2", 0, "GATEWAY_DOWN", 1),
+        (65, "d2", 403, "CALL_REJECTED", 9),
+    ):  # fmt: skip
+        site.sql(
+            "INSERT INTO gateway_count VALUES (now() - make_interval(mins => %s), %s, %s, %s, %s, %s)",
+            minutes, uuid.UUID(gateway_id), lane, status, cause, calls)  # fmt: skip
+    told = ask(site, "GET", f"/gateways/{gateway_id}").json["last_hour"]
+    assert told == {
+        "calls": 46,
+        "refused": 6,
+        "refusals": [
+            {"cause": full, "sip_status": 503, "calls": 5},
+            {"cause": "GATEWAY_DOWN", "sip_status": None, "calls": 1},
+        ],
+    }
+    listed = ask(site, "GET", "/gateways").json["gateways"]
+    assert [one["last_hour"] for one in listed if one["id"] == gateway_id] == [told]
+    assert ask(site, "PATCH", f"/gateways/{gateway_id}", json={"cps": 7}).json["last_hour"] == told
+    assert ask(site, "POST", f"/gateways/{gateway_id}/resume").json["last_hour"] == told
+    # It is of all tenants.
+    assert ask(site, "GET", f"/gateways/{gateway_id}", role="admin").json["last_hour"] is None

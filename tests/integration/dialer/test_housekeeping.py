@@ -589,3 +589,14 @@ def test_what_was_found_at_a_node_that_nobody_examines_any_more_goes(world: Worl
     work()
     assert [row["node"] for row in sql("SELECT node FROM node_examination")] == ["here"]
     assert [row["node"] for row in sql("SELECT node FROM node_finding")] == ["here"]
+
+
+def test_how_gateways_calls_ended_goes_after_two_hours(world: World) -> None:
+    for hours in (1, 3, 4, 5, 6):
+        sql(
+            "INSERT INTO gateway_count VALUES (now() - make_interval(hours => %s), %s, 'd1', 503, 'X', 1)",
+            hours,
+            world.gateway_id,
+        )
+    work()
+    assert number("gateway_count") == 1

@@ -259,6 +259,26 @@ def test_what_the_doctor_found_stands_beside_each_node_with_since_when(site: Sit
         site.use(settings=settings)
 
 
+def test_a_gateway_says_what_refused_its_calls_in_the_last_hour(site: Site) -> None:
+    platform = Browser(site, "platform")
+    assert "trunk works not known not known no call all numbers" in platform.text("/cluster")
+    (gateway,) = site.sql("SELECT id FROM gateway")
+    for status, cause, calls in (
+        (0, "", 3388),
+        (503, "NORMAL_TEMPORARY_FAILURE", 10),
+        (0, "GATEWAY_DOWN", 2),
+    ):
+        site.sql(
+            "INSERT INTO gateway_count VALUES (now(), %s, 'd1', %s, %s, %s)",
+            gateway["id"],
+            status,
+            cause,
+            calls,
+        )
+    said = platform.text("/cluster/part")
+    assert "12 of 3,400 503 no room at the carrier: 10 the gateway is down: 2 all numbers" in said
+
+
 def test_without_redis_the_cluster_says_what_is_not_known_and_the_rest_stands(site: Site) -> None:
     settings = site.services.settings
     site.use(settings=replace(settings, nodes=NODES))
