@@ -12,8 +12,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from importlib import metadata
 from typing import Any
 
 import orjson
@@ -21,8 +19,9 @@ import orjson
 from campaigns import policy_choice
 from campaigns.further_numbers import following, goes_on
 from campaigns.group_hours import AHEAD_SECONDS, GroupHours, inside
+from campaigns.opening_tables import LABEL, as_new, ours
 from campaigns.places import HEAD, places_of
-from campaigns.policy_packs import Rule, packs_version
+from campaigns.policy_packs import Rule
 from campaigns.windows import DAY, Span, Windows
 from campaigns.zone_groups import Group
 from cooperative import let_others_run
@@ -30,13 +29,19 @@ from models import db, rows, transaction
 
 AGAIN_SECONDS = 8 * DAY
 """Openings that are known no further ahead than this are written on."""
+LAST_SECONDS = DAY
+"""Those of newer tables than ours no sooner than this: nobody who has these is left."""
 
 _UNFINISHED = "completed_at IS NULL AND deleted_at IS NULL"
+_OURS, _AS_NEW = ours("campaign"), as_new("campaign")
+_WANTED = f"""openings_until IS NOT NULL AND {_UNFINISHED} AND (NOT coalesce({_AS_NEW}, false)
+        OR openings_until < now()
+            + make_interval(secs => CASE WHEN {_OURS} THEN {AGAIN_SECONDS} ELSE {LAST_SECONDS} END))"""
+# Nobody claims by what is older than his own tables: those are first that are dialled.
 _DUE = f"""
-    SELECT id FROM campaign WHERE openings_until IS NOT NULL AND {_UNFINISHED}
-        AND (openings_until < now() + make_interval(secs => {AGAIN_SECONDS}) OR openings_by IS DISTINCT FROM %s)
-        AND id <> ALL(%s::uuid[])
-    ORDER BY openings_until LIMIT %s"""
+    SELECT id FROM campaign WHERE {_WANTED} AND id <> ALL(%s::uuid[])
+    ORDER BY status <> 'running', openings_until LIMIT %s"""
+_STILL_DUE = f"SELECT 1 AS one FROM campaign WHERE id = %s AND {_WANTED} FOR NO KEY UPDATE"
 _TAKE_AWAY = f"""
     WITH finished AS MATERIALIZED (
         SELECT id FROM campaign WHERE openings_until IS NOT NULL AND NOT ({_UNFINISHED})
@@ -47,7 +52,8 @@ _TAKE_AWAY = f"""
 _BOUND = """policy_packs, purpose,
         (SELECT e164 FROM phone_number WHERE phone_number.id = phone_number_id) AS caller_id"""
 _WINDOW = f"""
-    SELECT windows, holidays, time_zone, {_BOUND}, {_UNFINISHED} AS open, extract(epoch FROM now())::float8 AS now
+    SELECT windows, holidays, time_zone, {_BOUND}, {_UNFINISHED} AS open, extract(epoch FROM now())::float8 AS now,
+        coalesce({_AS_NEW} AND NOT {_OURS}, false) AS newer
     FROM campaign WHERE id = %s"""
 _LOCKED = f"{_WINDOW} FOR NO KEY UPDATE"
 _WRITE = """
@@ -117,13 +123,6 @@ class NeverOpen:
         return f"they may be in {zones}, where it is never open at once{hours}"
 
 
-@cache
-def tables() -> str:
-    """The tables of zones and holidays, and the policy packs, that the openings of this process go by."""
-    versions = [f"{name} {metadata.version(name)}" for name in ("tzdata", "holidays")]
-    return ", ".join([*versions, packs_version()])
-
-
 def note_groups(campaign_id: uuid.UUID, groups: Mapping[int, Group]) -> None:
     """Keep what the groups of a campaign's contacts are. Whoever adds contacts writes the openings then."""
     if groups:
@@ -143,7 +142,7 @@ def write(campaign_id: uuid.UUID) -> list[int]:
     rows(
         "UPDATE campaign SET openings_until = %s, openings_by = %s WHERE id = %s",
         datetime.fromtimestamp(now + AHEAD_SECONDS, UTC),
-        tables(),
+        LABEL,
         campaign_id,
     )
     return never
@@ -239,15 +238,19 @@ def add_groups(campaign_id: uuid.UUID, groups: Mapping[int, Group]) -> list[Neve
     if campaign["windows"] is None:
         return []
     unopened = _placed(campaign_id, campaign, rows(_UNOPENED, campaign_id, list(groups)))
+    if unopened and campaign["newer"]:
+        # Whoever has these tables writes them: by ours they could be called when they may not.
+        look_soon(campaign_id)
+        return []
     never = _write_groups(campaign_id, campaign, unopened)
     return cancel_never_open(campaign_id, never)
 
 
 def due(limit: int, but: Sequence[uuid.UUID] = ()) -> list[uuid.UUID]:
-    """The unfinished campaigns, these excepted, whose openings are not known far enough ahead, or by other tables
+    """The unfinished campaigns, these excepted, whose openings are not known far enough ahead, or by older tables
     than ours; the most urgent first."""
     with transaction():
-        return [row["id"] for row in rows(_DUE, tables(), list(but), limit)]
+        return [row["id"] for row in rows(_DUE, list(but), limit)]
 
 
 def take_away_finished(limit: int) -> int:
@@ -257,10 +260,12 @@ def take_away_finished(limit: int) -> int:
 
 
 def write_one(campaign_id: uuid.UUID) -> list[int]:
-    """Write on the openings of one of those that are `due`, in a transaction of its own; the groups that never have
-    one. Raises WindowRefusedError
-    where its window cannot be any more by the tables of this release."""
+    """Write on the openings of one of those that are `due`, and still are, in a transaction of its own; the groups
+    that never have one. Raises WindowRefusedError where its window cannot be any more by the tables of this
+    release."""
     with transaction():
+        if not rows(_STILL_DUE, campaign_id):
+            return []
         never = write(campaign_id)
         if never and rows(_WAITS, campaign_id, never):
             # It stays due until these are cancelled, whoever dies meanwhile.

@@ -2,13 +2,16 @@
 instants by the database's clock. A campaign without windows costs them no more than a look at that column.
 
 The instants are those that `campaigns/openings.py` wrote ahead. The contacts of a group (`contact.zone_group`) share
-each opening, and an index has the contacts of each group: who is outside is never read.
+each opening, and an index has the contacts of each group: who is outside is never read. What was written by older
+tables than this process has does not count.
 """
 
 from __future__ import annotations
 
+from campaigns.opening_tables import as_new
 from campaigns.windows import SPREAD_SECONDS
 
+_CURRENT_TABLES = as_new("campaign")
 _CURRENT = """
     FROM opening AS current WHERE current.campaign_id = {campaign} AND current.zone_group = {group}
         AND current.opens_at <= now() AND current.closes_at > now()"""
@@ -53,7 +56,8 @@ OPEN_GROUPS = f"""
         LATERAL (SELECT closes_at FROM opening WHERE opening.campaign_id = zone.campaign_id
             AND opening.zone_group = zone.zone_group AND opens_at <= now() ORDER BY opens_at DESC LIMIT 1) AS begun,
         LATERAL ({_FIRST}) AS first
-    WHERE campaign.windows IS NOT NULL AND zone.campaign_id = wanted.campaign_id AND begun.closes_at > now()
+    WHERE campaign.windows IS NOT NULL AND {_CURRENT_TABLES} AND zone.campaign_id = wanted.campaign_id
+        AND begun.closes_at > now()
         AND (first.next_attempt_at IS NULL OR first.next_attempt_at <= now())"""
 """Of a campaign that is `wanted` with `most` contacts: the groups that may be called now, in which somebody is due,
 and how many to read of each."""
@@ -72,8 +76,8 @@ NEXT_IN_WINDOW = f"""
         LATERAL (SELECT coalesce(first.next_attempt_at, '-infinity') AS wanted_at) AS at_first
         LEFT JOIN LATERAL (SELECT opens_at, closes_at FROM opening WHERE opening.campaign_id = zone.campaign_id
             AND opening.zone_group = zone.zone_group AND closes_at > greatest(wanted_at, now())
-            ORDER BY opens_at LIMIT 1) AS opening ON true,
-        LATERAL (SELECT opens_at IS NULL AND wanted_at > now() AND EXISTS (
+            ORDER BY opens_at LIMIT 1) AS opening ON {_CURRENT_TABLES},
+        LATERAL (SELECT opens_at IS NULL AND wanted_at > now() AND {_CURRENT_TABLES} AND EXISTS (
             SELECT FROM opening AS known WHERE known.campaign_id = zone.campaign_id
                 AND known.zone_group = zone.zone_group) AS beyond) AS behind,
         LATERAL (SELECT CASE WHEN beyond THEN wanted_at

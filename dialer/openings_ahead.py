@@ -30,6 +30,8 @@ FINISHED_AT_ONCE = 1_000
 """Campaigns whose openings are taken away in one statement."""
 PUT_OFF_SECONDS = 3_600.0
 """One that failed is tried again after so long: openings are written on days before they end."""
+WAIT_SECONDS = 60.0
+"""One whose row somebody has, so soon: until then nobody may go by what older tables said of it."""
 
 
 @dataclass(slots=True)
@@ -73,8 +75,9 @@ class OpeningsAhead:
             self._move_retries(campaign_id)
             self._cancel(campaign_id, never)
         except Exception as error:
-            self._put_off[campaign_id] = self.now() + PUT_OFF_SECONDS
-            if not isinstance(error, DATABASE_AWAY):
+            waits = isinstance(error, DATABASE_AWAY)
+            self._put_off[campaign_id] = self.now() + (WAIT_SECONDS if waits else PUT_OFF_SECONDS)
+            if not waits:
                 log.exception("openings_failed", campaign_id=str(campaign_id))
             elif note(error) and not state_of(error):
                 # No answer at all.

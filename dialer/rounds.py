@@ -12,6 +12,7 @@ from gevent.event import Event as Signal
 
 import outages
 from campaigns import call_counts, call_reports
+from campaigns.opening_tables import RELEASE
 from coordination.errors import Fenced
 from dialer.abandon_guard import LOOK_SECONDS as ABANDONED_EVERY_SECONDS
 from dialer.capacity.gateway_ends import WRITE_SECONDS as GATEWAY_ENDS_EVERY_SECONDS
@@ -181,7 +182,8 @@ class Rounds:
             self._parts.recorder.withdraw(call, "NOT_SENT")
 
     def _write_openings(self) -> None:
-        if self._parts.turns.take("openings", OPENINGS_EVERY_SECONDS):
+        # Whoever has older tables writes nothing that those who have newer may go by.
+        if self._parts.turns.take(f"openings:{RELEASE}", OPENINGS_EVERY_SECONDS):
             self._parts.openings.round()
 
     def _add_up(self) -> None:

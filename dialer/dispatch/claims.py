@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from campaigns.further_numbers import has_other
 from campaigns.number_hash import NumberHash
+from campaigns.opening_tables import as_new
 from campaigns.suppression_match import suppressed
 from dialer.call_rows import REJECTED
 from dialer.calling_hours_sql import closes_in, is_open, not_expired
@@ -112,6 +113,7 @@ WITH campaign_now AS (
       AND (campaign.end_at IS NULL OR campaign.end_at > now())
       AND NOT EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id))
       AND {TRIED_GOES_ON}
+      AND (campaign.windows IS NULL OR {as_new("campaign")})
 ), wanted AS (
     SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[],
         %(gateways)s::uuid[], %(sends)s::int[], %(ring)s::int[], %(longest)s::int[], %(seconds)s::uuid[],
@@ -185,6 +187,7 @@ WHERE call.id = %(call)s::uuid AND call.dialer_id = %(dialer)s AND call.state = 
     AND contact.id = call.contact_id AND {_NOT_EXPIRED} AND NOT {_SUPPRESSED_SINCE} AND {TRIED_GOES_ON}
     AND NOT {BEING_ERASED.format(tenant="call.tenant_id")}
     AND (campaign.windows IS NULL OR {is_open("contact.campaign_id", "contact.zone_group")})
+    AND (campaign.windows IS NULL OR {as_new("campaign")})
 RETURNING contact.custom_fields, {
     _CLOSES_IN.format(
         contact="contact",
@@ -208,8 +211,8 @@ def claim(
     called by another number since. Nor is one whose number is on a do-not-call list, who is being erased by another,
     or whose number has to be left alone after an earlier call (`rests`); by `number_hash` those that were erased are
     known. Nothing is claimed of a campaign that is not running or whose tenant is halted, nor under a plan of an
-    earlier generation: whatever is taken from a campaign raises it; nor outside a contact's calling window. The
-    answer is in the order of `wanted`.
+    earlier generation: whatever is taken from a campaign raises it; nor outside a contact's calling window, as tables
+    say that are as new as ours. The answer is in the order of `wanted`.
     """
     generations = {item.campaign_id: item.generation for item in wanted}
     pool = db if through is None else through

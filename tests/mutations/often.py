@@ -11,7 +11,7 @@ PERMITS = "tests/unit/dialer/test_permits.py"
 NUMBER_CAPS = "tests/integration/dialer/test_number_caps.py"
 ORDER = "tests/integration/dialer/test_dial_order.py"
 RECORDER = "tests/unit/dialer/test_recorder.py"
-TERMS = "tests/integration/dialer/test_retry_terms.py"
+DISPATCH = "tests/unit/dialer/test_dispatch.py"
 
 OFTEN = (
     Mutation(
@@ -46,7 +46,9 @@ OFTEN = (
         "dialer/dispatch/dispatch.py",
         "        self.board.read_terms(self.live_calls.campaigns())\n",
         "",
-        (f"{TERMS}::test_whoever_is_in_a_call_is_called_again_by_what_was_changed_meanwhile",),
+        (
+            f"{DISPATCH}::test_while_calls_of_a_campaign_that_was_paused_are_up_its_retries_are_looked_at_with_the_plans",
+        ),
     ),
     Mutation(
         "retries behind a long list",

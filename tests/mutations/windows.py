@@ -7,6 +7,7 @@ from tests.mutations.mutation import Mutation
 ROWS = "tests/integration/dialer/test_windows.py"
 API = "tests/integration/api/test_windows.py"
 PURE = "tests/unit/campaigns/test_windows.py"
+PARTS = "tests/unit/dialer/test_small_parts.py"
 DEPARTURES = "tests/unit/dialer/test_departures.py"
 
 WINDOWED = (
@@ -129,16 +130,16 @@ WINDOWED = (
         "window instead of a retry",
         "a campaign whose retries are due in more than two weeks says at noon that its window is shut",
         "dialer/calling_hours_sql.py",
-        "opens_at IS NULL AND wanted_at > now() AND EXISTS (",
-        "false AND EXISTS (",
+        "opens_at IS NULL AND wanted_at > now() AND {_CURRENT_TABLES}",
+        "false",
         (f"{ROWS}::test_who_waits_for_longer_than_openings_are_known_is_told_with_his_own_time_and_reason",),
     ),
     Mutation(
         "openings that end",
         "nobody writes a campaign's openings on, and after two weeks it is not dialled any more",
         "campaigns/openings.py",
-        "openings_until < now() + make_interval(secs => {AGAIN_SECONDS}) OR ",
-        "",
+        "CASE WHEN {_OURS} THEN {AGAIN_SECONDS} ELSE",
+        "CASE WHEN {_OURS} THEN -1e9 ELSE",
         (f"{ROWS}::test_openings_are_written_ahead_of_the_time_and_taken_away_with_the_campaign",),
     ),
     Mutation(
@@ -161,9 +162,33 @@ WINDOWED = (
         "openings that fail first for ever",
         "a campaign whose openings cannot be worked out is tried before all others, which run out of theirs",
         "dialer/openings_ahead.py",
-        "            self._put_off[campaign_id] = self.now() + PUT_OFF_SECONDS\n",
+        "            self._put_off[campaign_id] = self.now() + (WAIT_SECONDS if waits else PUT_OFF_SECONDS)\n",
         "",
         (f"{ROWS}::test_openings_that_cannot_be_worked_out_keep_no_others_from_being_written",),
+    ),
+    Mutation(
+        "claimed by older tables",
+        "while a dialer of an older release runs people are called at hours which newer packs forbid",
+        "dialer/dispatch/claims.py",
+        '      AND (campaign.windows IS NULL OR {as_new("campaign")})\n',
+        "",
+        (f"{ROWS}::test_nobody_is_called_by_openings_of_older_tables",),
+    ),
+    Mutation(
+        "openings written to and fro",
+        "dialers of two releases write each other's openings anew for as long as both live",
+        "campaigns/openings.py",
+        "        if not rows(_STILL_DUE, campaign_id):",
+        "        if False:",
+        (f"{ROWS}::test_who_was_quicker_with_newer_tables_is_not_written_over",),
+    ),
+    Mutation(
+        "a turn for all releases",
+        "an older dialer takes each turn, and the newer never writes what it calls by",
+        "dialer/rounds.py",
+        'f"openings:{RELEASE}"',
+        '"openings"',
+        (f"{PARTS}::test_whose_turn_it_is_to_write_openings_is_told_for_those_that_have_the_same_tables",),
     ),
     Mutation(
         "openings 200 a minute",

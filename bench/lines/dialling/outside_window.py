@@ -14,6 +14,7 @@ import psycopg
 from bench.stand import Stand, load, stand
 from bench.table import Row, goal_at_most
 from bench.windows import median_ratio
+from campaigns.opening_tables import LABEL
 from dialer.dispatch import due as reading
 
 INSIDE, READ = 1_000, 200
@@ -52,7 +53,8 @@ def filled(at: Stand, outside: int) -> str:
     contact = {"id": "gen_random_uuid()", "position": "n + 1", "phone_number": "'+1' || 2000000000 + n"}
     contact["zone_group"] = f"CASE WHEN n >= {INSIDE} THEN 1 + n % {GROUPS} ELSE 0 END"
     at.copy_rows("contact", INSIDE - 1 + outside, contact, where=where)
-    at.command(f"UPDATE campaign SET windows = '{WINDOWS}', time_zone = 'UTC' WHERE id = '{campaign}'")
+    window = f"windows = '{WINDOWS}', time_zone = 'UTC', openings_by = '{LABEL}'"
+    at.command(f"UPDATE campaign SET {window} WHERE id = '{campaign}'")
     at.command(f"UPDATE contact SET zone_group = 0 WHERE {where} AND position = 1")
     at.command(f"DELETE FROM campaign_zone WHERE {where}")
     at.command(

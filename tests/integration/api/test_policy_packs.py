@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from campaigns import number_waits, openings, policies
+from campaigns.opening_tables import RELEASE, TABLES
 from campaigns.places import places_of
 from campaigns.policies import Policy
 from campaigns.policy_choice import ALL_DAY, KNOWN
@@ -244,7 +245,6 @@ def newer(monkeypatch: pytest.MonkeyPatch) -> Any:
 
         for module in ("campaigns.policy_choice", "campaigns.list_policies"):
             monkeypatch.setattr(f"{module}.Policy", with_pack)
-        monkeypatch.setattr(openings, "tables", lambda: "newer packs")
 
     return use
 
@@ -252,21 +252,39 @@ def newer(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_newer_pack_holds_from_the_next_openings_that_a_dialer_writes(site: Site, newer: Any) -> None:
     campaign_id = made(site, NEW_YORK)
     newer('hours = { windows = [{ from = "10:00", to = "11:00" }] }')
+    written_by(site, "packs of before")
     (due,) = openings.due(10)
     assert str(due) == campaign_id
     assert openings.write_one(due) == []
     assert {b - a for a, b in spans(site, campaign_id, NEW_YORK)[1:-1]} == {3600}
 
 
-def test_another_version_of_a_pack_makes_openings_due(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def written_by(site: Site, label: str) -> None:
+    """Openings are of a process that says so of its tables."""
+    site.sql("UPDATE campaign SET openings_by = %s", label)
+
+
+def test_openings_of_older_tables_are_due_and_those_of_newer_are_not(site: Site) -> None:
     campaign_id = made(site, NEW_YORK)
     assert openings.due(10) == []
-    monkeypatch.setattr(openings, "packs_version", lambda: "packs of the next release")
-    openings.tables.cache_clear()
-    try:
+    for older in ("tzdata 2026.1, holidays 0.100, packs 0123456789ab", f"{RELEASE - 1}: {TABLES}"):
+        written_by(site, older)
         assert [str(one) for one in openings.due(10)] == [campaign_id]
-    finally:
-        openings.tables.cache_clear()
+    for newer in (f"{RELEASE + 1}: {TABLES}", f"{RELEASE + 9}: packs of then"):
+        written_by(site, newer)
+        assert openings.due(10) == []
+
+
+def test_who_has_older_tables_writes_no_openings_of_whom_he_adds(site: Site) -> None:
+    """A web process, while newer dialers run: they are called once one of these has written when."""
+    campaign_id = made(site, NEW_YORK)
+    written_by(site, f"{RELEASE + 1}: ")
+    added = site.post(f"/campaigns/{campaign_id}/contacts", json={"contacts": contacts(NEW_YORK, CHICAGO)})
+    assert [one["result"] for one in added.json["results"]] == ["duplicate", "added"]
+    assert spans(site, campaign_id, CHICAGO) == []
+    assert spans(site, campaign_id, NEW_YORK)
+    (row,) = site.sql("SELECT openings_until <= now() AS soon, openings_by FROM campaign")
+    assert (row["soon"], row["openings_by"]) == (True, f"{RELEASE + 1}: ")
 
 
 def test_whom_a_newer_pack_bars_is_called_no_more(site: Site, newer: Any) -> None:

@@ -11,6 +11,7 @@ import psycopg
 from campaigns import expiry
 from campaigns.expiry import expire_slice
 from campaigns.lifecycle import complete_if_exhausted
+from campaigns.opening_tables import LABEL
 from dialer.dispatch.claims import claim_again
 from dialer.expiry import Expiry
 from dialer.lookout import look
@@ -87,7 +88,7 @@ def test_a_claimed_call_leaves_before_its_contact_expires_whichever_ends_first(w
     ]
     assert closes[0] == (None, None)
     assert all(3500 < (seconds or 0) <= 3600 for seconds in closes[1])
-    change("UPDATE campaign SET windows = '[]'")
+    change("UPDATE campaign SET windows = '[]', openings_by = %s", LABEL)
     change("INSERT INTO opening SELECT %s, 0, now() - interval '1 s', now() + interval '60 s'", campaign_id)
     within = [claim_again(call.call_id, DIALER) for call in claimed]
     assert all(one is not None and 0 < (one.closes_in or 0) <= 60 for one in within)

@@ -28,7 +28,7 @@ from tests.integration.dialer.one_campaign import claim, due, wanted
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, contact_of, end, ended
 from tests.integration.dialer.test_erasures import ask, eraser, is_done, mentions, published
 from tests.integration.dialer.test_suppressions import HASH, everything, suppress
-from tests.integration.dialer.test_windows import ALL_DAY, change, opens
+from tests.integration.dialer.test_windows import change, give_window, opens
 from tests.waiting import HANG_SECONDS, wait_until
 
 FIRST, SECOND, THIRD, OTHER = (f"+1415556{last:04d}" for last in (0, 9001, 9002, 1))
@@ -232,7 +232,7 @@ def test_who_goes_on_while_others_look_keeps_the_number_that_he_went_on_with(
 
 def test_a_retry_waits_for_the_window_of_the_number_that_it_goes_to(world: World) -> None:
     campaign_id = several(world, (FIRST, SECOND))
-    change("UPDATE campaign SET windows = %s::jsonb, time_zone = 'UTC' WHERE id = %s", ALL_DAY, campaign_id)
+    give_window(campaign_id)
     for group in (HOME, WORK):
         change("INSERT INTO campaign_zone VALUES (%s, %s, '[]')", campaign_id, group)
     opens(campaign_id, HOME, -60, 7200)
@@ -253,7 +253,7 @@ def test_a_retry_waits_for_the_window_of_the_number_that_it_goes_to(world: World
 
 def test_for_whom_the_window_never_opens_goes_on_with_a_number_that_it_opens_for(world: World) -> None:
     campaign_id = several(world, (FIRST, SECOND))
-    change("UPDATE campaign SET windows = %s::jsonb, time_zone = 'UTC' WHERE id = %s", ALL_DAY, campaign_id)
+    give_window(campaign_id)
     opens(campaign_id, WORK, 60, 3600)
     assert never_open.cancel_slice(campaign_id, [HOME], DIALER) == (1, 0)
     assert (contact(campaign_id)["status"], contact(campaign_id)["phone_number"]) == ("pending", SECOND)
@@ -267,7 +267,7 @@ def windowed(world: World, numbers: Sequence[str], *opened: int) -> uuid.UUID:
     """A running campaign of one contact with these numbers, whose window is open for these groups and never opens
     for others."""
     campaign_id = several(world, numbers)
-    change("UPDATE campaign SET windows = %s::jsonb, time_zone = 'UTC' WHERE id = %s", ALL_DAY, campaign_id)
+    give_window(campaign_id)
     for group in (HOME, WORK, AWAY):
         change("INSERT INTO campaign_zone VALUES (%s, %s, '[]')", campaign_id, group)
     for group in opened:

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from campaigns import never_open, openings
+from campaigns.opening_tables import LABEL, RELEASE, TABLES
 from dialer import openings_ahead, shut_retries
 from dialer.dispatch import due as reading
 from dialer.dispatch.claims import claim_again
 from dialer.dispatch.due import Due
-from dialer.openings_ahead import PUT_OFF_SECONDS, OpeningsAhead
+from dialer.openings_ahead import PUT_OFF_SECONDS, WAIT_SECONDS, OpeningsAhead
 from models import db, rows, transaction
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.one_campaign import claim, due, next_due, wanted
@@ -34,10 +35,20 @@ def change(statement: str, *values: object) -> list[dict[str, Any]]:
         return rows(statement, *values)
 
 
+def give_window(campaign_id: uuid.UUID) -> None:
+    """Its openings are the test's to write, by the tables that this process has."""
+    change(
+        "UPDATE campaign SET windows = %s::jsonb, time_zone = 'UTC', openings_by = %s WHERE id = %s",
+        ALL_DAY,
+        LABEL,
+        campaign_id,
+    )
+
+
 def windowed(world: World, *groups: int, contacts: int = 1) -> uuid.UUID:
     """A running campaign with a window that is closed, and so many contacts in each of these groups, in turn."""
     campaign_id = make_campaign(world, contacts * len(groups), retries_per_contact=1)
-    change("UPDATE campaign SET windows = %s::jsonb, time_zone = 'UTC' WHERE id = %s", ALL_DAY, campaign_id)
+    give_window(campaign_id)
     for place, group in enumerate(groups):
         change(
             "UPDATE contact SET zone_group = %s WHERE campaign_id = %s AND position %% %s = %s",
@@ -376,9 +387,7 @@ def test_who_can_never_be_called_any_more_is_cancelled_and_told_and_the_campaign
 
 def test_openings_are_written_ahead_of_the_time_and_taken_away_with_the_campaign(world: World) -> None:
     campaign_id = windowed(world, 0)
-    change(
-        "UPDATE campaign SET openings_until = now() + interval '1 day', openings_by = %s", openings.tables()
-    )
+    change("UPDATE campaign SET openings_until = now() + interval '1 day'")
     assert ahead_of().round(10) == 1
     written = change("SELECT * FROM opening ORDER BY opens_at")
     assert [one["closes_at"] - one["opens_at"] for one in written][1:] == [
@@ -396,6 +405,77 @@ def test_openings_are_written_ahead_of_the_time_and_taken_away_with_the_campaign
     assert ahead_of().round(10) == 1
     assert change("SELECT 1 AS one FROM opening") == []
     assert ahead_of().round(10) == 0
+
+
+OLDER = ("tzdata 2000.1", "packs of before", f"{RELEASE - 1}: {TABLES}", f"{RELEASE}: ", None)
+"""Of a release without numbers, of the one before, with an older package by hand, and nobody's."""
+AS_NEW = (LABEL, TABLES, f"{RELEASE + 1}: ", f"{RELEASE + 10}: {TABLES}", f"{LABEL} by hand")
+"""The second is what a release without numbers says of the same tables."""
+
+
+@pytest.mark.parametrize("label", [*OLDER, *AS_NEW])
+def test_nobody_is_called_by_openings_of_older_tables(world: World, label: str | None) -> None:
+    """They may be wider than the law that newer packs have."""
+    campaign_id = windowed(world, EAST, contacts=2)
+    opens(campaign_id, EAST, -1.0, HOUR)
+    items = [wanted(item) for item in due(str(campaign_id), 1)]
+    (sent,) = claim(str(campaign_id), DIALER, items)
+    change("UPDATE campaign SET openings_by = %s", label)
+    (left,) = change("SELECT id, phone_number FROM contact WHERE status = 'pending'")
+    another = [wanted(Due(str(left["id"]), left["phone_number"]))]
+    newer = label in AS_NEW
+    assert len(due(str(campaign_id), 2)) == newer
+    found = next_due(str(campaign_id))
+    assert found is not None
+    assert (found.window, found.seconds <= 0) == ((False, True) if newer else (True, False))
+    assert (claim_again(sent.call_id, DIALER) is not None) == newer
+    assert len(claim(str(campaign_id), DIALER, another)) == newer
+
+
+def test_what_older_tables_wrote_is_written_anew_and_what_newer_wrote_is_left(world: World) -> None:
+    ours = [windowed(world, 0) for _ in (*OLDER, *AS_NEW)]
+    change("UPDATE campaign SET openings_until = now() + interval '14 days'")
+    for campaign_id, label in zip(ours, (*OLDER, *AS_NEW), strict=True):
+        change("UPDATE campaign SET openings_by = %s WHERE id = %s", label, campaign_id)
+    change("UPDATE campaign SET status = 'paused' WHERE id = %s", ours[0])
+    assert openings.due(100)[-1] == ours[0], "those that are dialled come first"
+    assert ahead_of().round() == len(OLDER)
+    labels = "SELECT openings_by AS label FROM campaign ORDER BY array_position(%s::uuid[], id)"
+    assert [row["label"] for row in change(labels, ours)] == [LABEL] * len(OLDER) + list(AS_NEW)
+    change("UPDATE campaign SET openings_until = now() + interval '2 days'")
+    again = [row["label"] for row in change(labels, ours)]
+    assert ahead_of().round() == again.count(LABEL) + again.count(TABLES)
+    change("UPDATE campaign SET openings_until = now() + interval '23 hours' WHERE openings_by <> %s", LABEL)
+    assert ahead_of().round() == 3, "nobody is left who has these tables"
+    assert {row["label"] for row in change(labels, ours)} == {LABEL}
+
+
+def test_who_was_quicker_with_newer_tables_is_not_written_over(world: World) -> None:
+    campaign_id = windowed(world, 0)
+    change("UPDATE campaign SET openings_by = 'tzdata 2000.1', openings_until = now() + interval '9 days'")
+    assert openings.due(10) == [campaign_id]
+    change("UPDATE campaign SET openings_by = %s", f"{RELEASE + 1}: ")
+    assert openings.write_one(campaign_id) == []
+    assert change("SELECT openings_by FROM campaign") == [{"openings_by": f"{RELEASE + 1}: "}]
+
+
+def test_a_campaign_whose_row_somebody_has_is_tried_again_soon(world: World) -> None:
+    windowed(world, 0)
+    change("UPDATE campaign SET openings_by = 'packs of before', openings_until = now() + interval '14 days'")
+    clock = 0.0
+    ahead = ahead_of(now=lambda: clock)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openings, "write", _waits)
+        assert ahead.round() == 0
+    assert ahead.round() == 0
+    clock = WAIT_SECONDS
+    assert ahead.round() == 1
+
+
+def _waits(_campaign_id: uuid.UUID) -> list[int]:
+    db.execute_sql("SET LOCAL statement_timeout = 1")
+    db.execute_sql("SELECT pg_sleep(60)")
+    return []
 
 
 def test_openings_that_cannot_be_worked_out_keep_no_others_from_being_written(world: World) -> None:

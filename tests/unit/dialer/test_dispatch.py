@@ -12,6 +12,7 @@ from typing import Any, cast
 import gevent
 import pytest
 
+from campaigns.retry_rules import RetryTerms
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.gateway_pauses import Gateway, Standing
 from dialer.capacity.outcome_breaker import OutcomeBreaker
@@ -261,6 +262,21 @@ def test_plans_that_did_not_change_have_nobody_looked_at(bench: Bench) -> None:
     bench.run(make_plan(max_concurrent_calls=6))
     bench.step()
     assert len(bench.world.read) == looked + 1
+
+
+def test_while_calls_of_a_campaign_that_was_paused_are_up_its_retries_are_looked_at_with_the_plans(
+    bench: Bench,
+) -> None:
+    terms = RetryTerms(5, 300, {})
+    bench.subject.board.terms = lambda campaigns: dict.fromkeys(campaigns, terms)
+    bench.run(make_plan())
+    bench.world.live_calls.add(call := make_call())
+    bench.runs.clear()
+    bench.subject.read_plans()
+    assert bench.subject.retry_terms(call) == terms
+    terms = RetryTerms(0, 60, {})
+    bench.subject.read_plans()
+    assert bench.subject.retry_terms(call) == terms
 
 
 def test_gateways_whose_calls_were_at_fault_are_known_from_the_plans(bench: Bench) -> None:

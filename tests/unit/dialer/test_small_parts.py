@@ -15,6 +15,7 @@ from gevent.event import Event as Signal
 from peewee import OperationalError
 
 from campaigns import call_counts, call_reports
+from campaigns.opening_tables import RELEASE
 from coordination.control_bus import ControlBus
 from coordination.errors import ControlBusUnavailable, Fenced
 from coordination.topics import Topic
@@ -23,7 +24,7 @@ from dialer.live_calls import LiveCalls
 from dialer.recovery import reconciler as recovery_module
 from dialer.recovery.decisions import Answer
 from dialer.recovery.hangup_markers import BATCH, HangupMarkers
-from dialer.rounds import ADD_UP_SECONDS, Rounds
+from dialer.rounds import ADD_UP_SECONDS, OPENINGS_EVERY_SECONDS, Rounds
 from dialer.send_gate import SendGate
 from dialer.tasks import Tasks
 from freeswitch.cluster import Cluster
@@ -86,6 +87,18 @@ def test_counts_that_do_not_add_up_keep_no_report_from_being_folded_nor_the_othe
         if call.args[0] == ADD_UP_SECONDS:
             tasks.guarded(call.args[1])
     assert done == [name for name in ("add_up", "fold") if name != broken]
+
+
+@pytest.mark.parametrize("another", ["openings", f"openings:{RELEASE - 1}", f"openings:{RELEASE}"])
+def test_whose_turn_it_is_to_write_openings_is_told_for_those_that_have_the_same_tables(another: str) -> None:
+    """An older dialer that took each turn would keep the newer ones from writing what they call by."""
+    parts = MagicMock()
+    parts.turns.take.side_effect = lambda work, _seconds: work != another
+    Rounds(parts).start()
+    for call in parts.tasks.every.call_args_list:
+        if call.args[0] == OPENINGS_EVERY_SECONDS:
+            call.args[1]()
+    assert parts.openings.round.called == (another != f"openings:{RELEASE}")
 
 
 def test_what_has_lost_its_identity_settles_no_claim_of_it() -> None:
