@@ -8,6 +8,7 @@ docs/freeswitch.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
@@ -42,6 +43,11 @@ NEVER_SENT: Final = frozenset(
 )
 """What becomes of a second leg whose INVITE never left. Whatever else becomes of one, somebody was called."""
 _NO_APPLICATION: Final = "DESTINATION_OUT_OF_ORDER"
+JOINED: Final = "SUCCESS"
+"""What became of a second leg that was answered."""
+SECOND_LEG: Final = "originate_disposition"
+"""The variable that says what became of a call's second leg, from then on."""
+_STATUS: Final = re.compile(r"sip:([1-6][0-9]{2})")
 
 
 def failure(event: JsonEvent) -> str | None:
@@ -50,6 +56,17 @@ def failure(event: JsonEvent) -> str | None:
     if action not in _FAILURES or _joined(event):
         return None
     return _FAILURES[ActionKind(action)](event)
+
+
+def second_leg(event: JsonEvent) -> tuple[str | None, int | None]:
+    """What became of the leg by which a bridge was to reach an agent, and with what final response it failed; None of
+    a call that had no such leg, and where no response came."""
+    if header_text(event, "variable_dialer_action") != ActionKind.BRIDGE:
+        return None, None
+    # Behind a leg that was answered it is that of its end.
+    became = header_text(event, f"variable_{SECOND_LEG}") or None
+    found = _STATUS.fullmatch(header_text(event, "variable_last_bridge_proto_specific_hangup_cause"))
+    return became, None if found is None or became in (None, JOINED) else int(found[1])
 
 
 def _playback(event: JsonEvent) -> str | None:
@@ -78,7 +95,7 @@ def _transfer(event: JsonEvent) -> str | None:
 
 
 def _bridge(event: JsonEvent) -> str | None:
-    became = header_text(event, "variable_originate_disposition")
+    became = header_text(event, f"variable_{SECOND_LEG}")
     if became == _NO_APPLICATION and not header_text(event, "variable_originate_causes"):
         # The node refused the second leg: no channel of it is told.
         return became

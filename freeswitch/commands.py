@@ -19,6 +19,7 @@ LONGEST_CALL_SECONDS: Final = 86_400
 _MARKER: Final = re.compile(
     r"^D/carillon_([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/done$", re.MULTILINE
 )
+_VARIABLE: Final = re.compile(r"[a-z_]{1,64}")
 _EVENT_NAME: Final = re.compile(r"[A-Z_]{2,64}")
 
 
@@ -54,6 +55,13 @@ def uuid_exists(call_id: str) -> str:
 def uuid_dump(call_id: str) -> str:
     """Ask for all there is to a live call, as JSON for `events.channel_from_dump`."""
     return f"uuid_dump {checked_id('call_id', call_id)} json"
+
+
+def uuid_getvar(call_id: str, variable: str) -> str:
+    """What a variable of a call that is up says; `_undef_` where it is not set."""
+    if not _VARIABLE.fullmatch(variable):
+        raise CommandRefused("variable", variable, "1 to 64 of a-z _")
+    return f"uuid_getvar {checked_id('call_id', call_id)} {variable}"
 
 
 def hangup_marker_select(call_id: str) -> str:

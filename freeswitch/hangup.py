@@ -28,7 +28,9 @@ class Hangup(NamedTuple):
     when that never came. `alert_ms` runs from the start to the first 180. `abandoned`: it was answered to be
     joined by an agent (`applications.connect`), and this side ended it before anybody did. `agent_failure` says why
     the action of an answered call could not run (`action_proofs`). `invited` is False where the node ended it before
-    an INVITE left, `no_codec` where what the far end offered had no codec in common with the node's.
+    an INVITE left, `no_codec` where what the far end offered had no codec in common with the node's. `second_leg` is
+    what became of the leg by which a bridge was to reach an agent, None where there was none, and `second_leg_status`
+    the final response by which that leg failed.
     """
 
     cause: str
@@ -51,6 +53,8 @@ class Hangup(NamedTuple):
     agent_failure: str | None = None
     invited: bool = True
     no_codec: bool = False
+    second_leg: str | None = None
+    second_leg_status: int | None = None
 
 
 def hangup_from_variables(variables: JsonEvent) -> Hangup | None:
@@ -77,6 +81,7 @@ def hangup_from_event(event: JsonEvent) -> Hangup:
     status = _sip_status(event)
     redirected = status is not None and 300 <= status < 400
     gateway = text_or_none(get("variable_sip_gateway_name"))
+    second_leg, second_leg_status = action_proofs.second_leg(event)
     left = status is not None or disposition or get("variable_sip_req_uri") or get("variable_sip_call_id")
     return Hangup(
         header_text(event, "Hangup-Cause") or header_text(event, "variable_hangup_cause"),
@@ -102,6 +107,8 @@ def hangup_from_event(event: JsonEvent) -> Hangup:
         # What was agreed on before a port was looked for is noted all the same.
         no_codec=header_text(event, "variable_endpoint_disposition") in _NO_CODEC
         and not get("variable_rtp_use_codec_name"),
+        second_leg=second_leg,
+        second_leg_status=second_leg_status,
     )
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Final
 
 from simulator.calls import Call
+from simulator.causes import final_response
 from simulator.core import Core
 from simulator.dialstring import Leg
 from simulator.hangup import Hangups
@@ -62,15 +63,17 @@ class Bridging:
             return
         leg = str(uuids.uuid4())
         call.set_variable("originate_causes", f"{leg};NONE")
+        call.set_variable("originate_disposition", "failure")
         call.second_leg = leg
         self._core.journal.leg(self._core.clock.wall(at), call, route)
         party = route.called_party or by_number(route.number)
         limit = tick(at, decimal(call.variable("call_timeout") or "") or DEFAULT_TIMEOUT)
         if party.answer is not None and at + party.answer < limit:
-            self._later(at + party.answer, call, self._bridged, party)
+            self._later(at + party.answer, call, self._joined, party)
+        elif party.refuse is not None and at + party.refuse < limit:
+            self._later(at + party.refuse, call, self._refused, party)
         else:
-            refused = limit if party.refuse is None else at + party.refuse
-            self._later(min(limit, refused), call, self._no_answer)
+            self._later(limit, call, self._timed_out)
 
     def queue(self, at: float, call: Call, argument: str) -> bool:
         """Wait for an agent; False where there is no such queue."""
@@ -121,6 +124,19 @@ class Bridging:
                 self._hangups.end_leg(now, call)
 
         self._core.scheduler.at(at, unless_moved)
+
+    def _refused(self, at: float, call: Call, party: CalledParty) -> None:
+        call.set_variable("originate_disposition", final_response(party.status)[1])
+        call.set_variable("last_bridge_proto_specific_hangup_cause", f"sip:{party.status}")
+        self._no_answer(at, call)
+
+    def _timed_out(self, at: float, call: Call) -> None:
+        call.set_variable("originate_disposition", "NO_ANSWER")
+        self._no_answer(at, call)
+
+    def _joined(self, at: float, call: Call, party: CalledParty) -> None:
+        call.set_variable("originate_disposition", "SUCCESS")
+        self._bridged(at, call, party)
 
     def _bridged(self, at: float, call: Call, party: CalledParty) -> None:
         bridged = call.microseconds(at)

@@ -102,6 +102,9 @@ class Hangups:
     def end_leg(self, at: float, call: Call) -> None:
         """Its second leg, where it has one, is over."""
         if call.second_leg:
+            if call.variable("originate_disposition") == "failure":
+                # It was still being called.
+                call.set_variable("originate_disposition", "ORIGINATOR_CANCEL")
             self._core.journal.leg_end(self._core.clock.wall(at), call)
             call.second_leg = ""
 

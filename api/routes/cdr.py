@@ -58,6 +58,7 @@ STORED_VARIABLES = frozenset(
         "dialer_ran",
         "cc_queue_joined_epoch",
         "last_app",
+        "last_bridge_proto_specific_hangup_cause",
         "originate_causes",
         "originate_disposition",
         "bridge_uepoch",

@@ -159,6 +159,8 @@ def _told(call_id: str, following: Next, hangup: Hangup, *, answered: bool, sent
         progress_ms=_bounded(hangup.pdd_ms, LARGEST_INT) if hangup.progress else None,
         alert_ms=_bounded(hangup.alert_ms, LARGEST_INT),
         answered=answered,
+        second_leg=_text(hangup.second_leg),
+        second_leg_status=hangup.second_leg_status,
         free=following.uncounted,
         failover=following.failover,
         next_number=following.next_number,

@@ -62,8 +62,9 @@ class Ended(NamedTuple):
     `may_live`: it may be up all the same, and keeps its slots for so many seconds from its end at the most.
     `progress_ms` and `alert_ms` run from the send to the first 18x and to the first 180. `recovered`: its node died
     in it and took it up again, so that `billsec` may count time in which nobody was there; `certain_billsec` counts
-    none. `billmsec` is kept in no row, and None where a record does not say it. `next_number`: the contact is called
-    by its next number from now on, and with `no_good` never again by this one; `failed` where it has no other.
+    none. `billmsec`, `second_leg` and `second_leg_status` are kept in no row; the first is None where a record does
+    not say it. `next_number`: the contact is called by its next number from now on, and with `no_good` never again by
+    this one; `failed` where it has no other.
     """
 
     call_id: str
@@ -93,6 +94,8 @@ class Ended(NamedTuple):
     recovered: bool = False
     certain_billsec: int | None = None
     billmsec: int | None = None
+    second_leg: str | None = None
+    second_leg_status: int | None = None
     next_number: bool = False
     no_good: bool = False
 

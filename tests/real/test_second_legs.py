@@ -10,6 +10,9 @@ import pytest
 
 from dialer.record.call_end import hung_up
 from freeswitch import applications as apps
+from freeswitch.action_proofs import JOINED, SECOND_LEG
+from freeswitch.commands import uuid_getvar
+from freeswitch.hangup import hangup_from_variables
 from freeswitch.leg_rates import LegRate
 from freeswitch.originate import endpoint
 from local.stack import Stack
@@ -21,6 +24,7 @@ from tests.real.carrier import Carrier, Message
 from tests.real.test_outcomes import dialled
 from tests.real.test_switch import Dialer, connected, paced
 from tests.unit.dialer.factories import make_call
+from tests.unit.freeswitch.transcripts import SECOND_LEGS
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.real
@@ -76,6 +80,39 @@ def test_over_its_share_a_node_sends_no_invite_and_the_person_hears_the_message(
     dialer.link.api("hupall MANAGER_REQUEST dialer_id " + dialer.id)
     first, second = carrier.invites([agent])
     assert second.t - first.t > 1.0 - ON_THE_WAY_SECONDS
+
+
+ENDINGS = {
+    "joined": "07",
+    "486": "01",
+    "404": "03",
+    "503": "04",
+    "480": "05",
+    "603": "06",
+    "rings": "02",
+    "only 100": "09",
+}
+"""How agents' numbers end, by the name under which what became of a leg to them was recorded."""
+
+
+def test_a_node_tells_what_became_of_a_second_leg(dialer: Dialer, carrier: Carrier) -> None:
+    sent: dict[str, str] = {}
+    for _, (name, ending) in zip(paced(len(ENDINGS)), ENDINGS.items(), strict=True):
+        (agent,) = numbers(ending, count=1)
+        steps = apps.connect(apps.bridge(endpoint("sofia/gateway/carrier/{number}", agent)))
+        (called,) = numbers(STAYS, count=1)
+        sent[dialer.call(called, applications=steps)] = name
+    wait_until(lambda: len(dialer.ends()) == len(sent) - 1, "the end of those that were not connected")
+    (joined,) = (call_id for call_id, name in sent.items() if name == "joined")
+    # Also before the end of the talk.
+    assert dialer.link.api(uuid_getvar(joined, SECOND_LEG)).strip() == JOINED
+    dialer.link.api("hupall MANAGER_REQUEST dialer_id " + dialer.id)
+    wait_until(lambda: len(dialer.ends()) == len(sent), "the end of the one that was")
+    for call_id, hangup in dialer.ends().items():
+        recorded = hangup_from_variables(SECOND_LEGS[sent[call_id]])
+        assert recorded is not None
+        told = (hangup.second_leg, hangup.second_leg_status)
+        assert told == (recorded.second_leg, recorded.second_leg_status), sent[call_id]
 
 
 def test_one_call_a_second_and_one_channel_hold_for_second_legs(stack: Stack, carrier: Carrier) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from freeswitch.hangup import hangup_from_event
+from freeswitch.hangup import hangup_from_event, hangup_from_variables
+from tests.unit.freeswitch.transcripts import SECOND_LEGS
 
 US = "send_bye"
 THEM = "recv_bye"
@@ -99,3 +100,43 @@ def test_an_action_that_ran_or_whose_leg_was_sent_is_no_failure(action: str, var
 
 def test_a_call_that_was_not_answered_has_no_agent_to_fail() -> None:
     assert end_of("playback", {"dialer_ran": "FILE NOT FOUND"}, answered="0") is None
+
+
+BECAME: dict[str, tuple[str | None, int | None]] = {
+    "joined": ("SUCCESS", None),
+    "486": ("USER_BUSY", 486),
+    "404": ("UNALLOCATED_NUMBER", 404),
+    "503": ("NORMAL_TEMPORARY_FAILURE", 503),
+    "480": ("NO_USER_RESPONSE", 480),
+    "603": ("CALL_REJECTED", 603),
+    "rings": ("NO_ANSWER", None),
+    "only 100": ("NO_ANSWER", None),
+    "403": ("CALL_REJECTED", 403),
+    "408": ("RECOVERY_ON_TIMER_EXPIRE", 408),
+    "488": ("INCOMPATIBLE_DESTINATION", 488),
+    "502": ("NETWORK_OUT_OF_ORDER", 502),
+    "no such gateway": ("INVALID_GATEWAY", None),
+    "rings, and the person hangs up": ("ORIGINATOR_CANCEL", None),
+    "nobody answered": (None, None),
+}
+
+
+@pytest.mark.parametrize("name", SECOND_LEGS)
+def test_what_became_of_a_second_leg_is_told_with_the_far_ends_own_status(name: str) -> None:
+    hangup = hangup_from_variables(SECOND_LEGS[name])
+    assert hangup is not None
+    assert (hangup.second_leg, hangup.second_leg_status) == BECAME[name]
+
+
+def test_behind_a_leg_that_was_answered_the_status_is_that_of_its_end() -> None:
+    """As a node told it of an agent who had hung up."""
+    told = {**SECOND_LEGS["joined"], "last_bridge_proto_specific_hangup_cause": "sip:200"}
+    hangup = hangup_from_variables(told)
+    assert hangup is not None
+    assert (hangup.second_leg, hangup.second_leg_status) == ("SUCCESS", None)
+
+
+def test_what_other_actions_dial_is_no_second_leg() -> None:
+    hangup = hangup_from_variables({**SECOND_LEGS["503"], "dialer_action": "socket"})
+    assert hangup is not None
+    assert (hangup.second_leg, hangup.second_leg_status) == (None, None)

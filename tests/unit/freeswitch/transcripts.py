@@ -5,13 +5,21 @@ from __future__ import annotations
 import gzip
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import orjson
 
 from freeswitch.events import ChannelEvent, event_from_json
 from freeswitch.hangup import Hangup
 from freeswitch.protocol import FrameDecoder, decode_json
 from tests.recordings import recordings_folder
+
+SECOND_LEGS: Mapping[str, Mapping[str, str]] = orjson.loads(
+    Path(__file__).with_name("second_legs.json").read_bytes()
+)
+"""The variables at the end of calls whose agent is reached by a bridge, from a real node (1.11.3-dev), by what became
+of the leg to him."""
 
 _RECORD = re.compile(rb"@@ (?P<side>[CSN]) (?P<conn>\d+) t=[\d.]+ len=(?P<size>\d+)\n")
 

@@ -6,8 +6,10 @@ import pytest
 
 from freeswitch import applications as apps
 from freeswitch.applications import Application, connect, inline
-from freeswitch.hangup import hangup_from_event
+from freeswitch.hangup import hangup_from_event, hangup_from_variables
+from freeswitch.headers import JsonEvent
 from freeswitch.leg_rates import LegRate
+from tests.unit.freeswitch.transcripts import SECOND_LEGS
 from tests.unit.simulator.node import Node
 
 FILE = apps.playback("sorry.wav")
@@ -264,3 +266,47 @@ def test_a_second_legs_end_stands_in_the_ledger(number: str, after: float) -> No
     if not after:
         node.api("uuid_kill u")
     assert legs(node) == [(number, "over")]
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        ("07", "joined"),
+        ("01", "486"),
+        ("03", "404"),
+        ("04", "503"),
+        ("05", "480"),
+        ("06", "603"),
+        ("02", "rings"),
+        ("09", "only 100"),
+    ],
+)
+def test_what_became_of_the_second_leg_is_told_as_a_node_told_it(number: str, name: str) -> None:
+    node = call(apps.bridge(f"sofia/gateway/desk/+155501{number}"))
+    node.pass_time(70)
+    assert second_leg(node.last("CHANNEL_HANGUP_COMPLETE")) == as_recorded(name)
+
+
+def test_whose_person_hangs_up_while_the_agent_is_called_is_told_as_a_node_told_it() -> None:
+    node = call(apps.bridge("sofia/gateway/desk/+15550102"), ending="13")
+    node.pass_time(20)
+    told = second_leg(node.last("CHANNEL_HANGUP_COMPLETE"))
+    assert told == as_recorded("rings, and the person hangs up")
+
+
+def test_a_node_says_of_a_call_that_is_up_whether_its_agent_has_joined() -> None:
+    for number, said in (("07", "SUCCESS"), ("04", "NORMAL_TEMPORARY_FAILURE")):
+        node = call(apps.bridge(f"sofia/gateway/desk/+155501{number}"))
+        node.pass_time(1)
+        assert node.api("uuid_getvar u originate_disposition") == said
+
+
+def as_recorded(name: str) -> tuple[str | None, int | None]:
+    hangup = hangup_from_variables(SECOND_LEGS[name])
+    assert hangup is not None
+    return hangup.second_leg, hangup.second_leg_status
+
+
+def second_leg(ended: JsonEvent) -> tuple[str | None, int | None]:
+    hangup = hangup_from_event(ended)
+    return hangup.second_leg, hangup.second_leg_status
