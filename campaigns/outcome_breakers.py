@@ -23,14 +23,17 @@ nothing. The first is a person's answer, whatever was wrong with other calls; ne
 WORD = "breaker"
 """The `blocked_reason` of a campaign that it holds."""
 
-# On its own caller id; by its gateways where it says so, or where calls of it tripped it.
+# On its own caller id; by its gateways, or the one its agent is reached by, where it says so, or where calls of it
+# tripped it.
 _HELD = """
 SELECT breaker.gateway_id, breaker.prefix, breaker.caller_id, breaker.held_at, breaker.probe_at, breaker.top_causes
 FROM campaign JOIN phone_number ON phone_number.id = campaign.phone_number_id
     JOIN gateway ON gateway.id = phone_number.gateway_id
+    JOIN agent ON agent.id = campaign.agent_id
     JOIN breaker ON breaker.released_at IS NULL AND (breaker.caller_id = phone_number.e164
         OR breaker.gateway_id <> ''
-            AND (breaker.gateway_id = gateway.id::text OR gateway.failover ? breaker.gateway_id)
+            AND (breaker.gateway_id = gateway.id::text OR gateway.failover ? breaker.gateway_id
+                OR breaker.gateway_id = btrim(agent.action ->> 'gateway_id'))
             AND (campaign.blocked_reason = 'breaker' OR EXISTS (SELECT FROM breaker_tally AS tally
                 WHERE tally.breaker_id = breaker.id AND tally.campaign_id = campaign.id)))
 WHERE campaign.id = %s AND campaign.status IN ('running', 'paused') AND campaign.breaker_exempt_at IS NULL

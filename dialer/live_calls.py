@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from campaigns.retry_rules import RetryRules, RetryTerms
+from dialer.holds import Hold, HoldKind
 from limits.caps import Permit
 
 
@@ -89,6 +90,8 @@ class LiveCall:
     """It leaves by a paused gateway, to learn whether that works."""
     breakers: tuple[str, ...] = ()
     """What holds its like for suspicious outcomes, and whose probe it is."""
+    second_leg_probes: tuple[Hold, ...] = ()
+    """What keeps agents from being reached by its second leg's gateway, and whose probe that leg is."""
     tried: tuple[str, ...] = ()
     """The gateways whose calls to the contact failed just before it."""
     state: LiveState = LiveState.CLAIMED
@@ -178,6 +181,14 @@ class LiveCall:
     def over(self) -> bool:
         """Whether its end is known."""
         return self.state is LiveState.OVER
+
+    def probes(self, hold: Hold) -> bool:
+        """Whether it leaves in spite of this, to learn whether that still holds."""
+        if hold.kind is HoldKind.BREAKER:
+            ours = hold.subject in self.breakers
+        else:
+            ours = self.probe and hold.subject == self.gateway_id
+        return ours or any(hold.subject == one.subject for one in self.second_leg_probes)
 
     def sent_age(self, now: float) -> float | None:
         """Seconds since the originate was written; None where this process did not write it."""

@@ -33,6 +33,7 @@ from dialer.capacity.gateway_ends import GatewayEnds
 from dialer.capacity.gateway_pings import GatewayPings
 from dialer.capacity.outcome_breaker import OutcomeBreaker
 from dialer.capacity.permits import Permits
+from dialer.capacity.second_leg_probes import SecondLegProbes
 from dialer.clock_gap import ClockGap
 from dialer.control import Control
 from dialer.dispatch.claims import Statements, claim, claim_again, claim_pool
@@ -220,6 +221,9 @@ class Parts:
             lambda call: self.dispatch.board.way_of(call),  # noqa: PLW0108
             self.turns.take,
         )
+        self.second_leg_probes = SecondLegProbes(
+            self.cluster, self.live_calls, self.gateway_breaker, self.outcome_breaker
+        )
         self.gateway_pings = GatewayPings(self.cluster, self.tell_all, time.monotonic)
         self.agent_breaker = AgentBreaker(self.tell_all)
         self.node_needs = NodeNeeds(self.cluster, settings.sound_folder, self.turns.take, self.tell_all)
@@ -289,6 +293,7 @@ class Parts:
             ),
             self.suppressions.note_unclaimed,
             self.following.owes,
+            self.gateway_pings.is_down,
         )
 
     def _wire_recovery(self) -> None:
@@ -375,6 +380,7 @@ class Parts:
             self.gateway_breaker,
             self.agent_breaker,
             self.outcome_breaker,
+            self.second_leg_probes,
             self.node_health,
         )
         self.following.followers = (self.permits, self.dispatch, self.hangup_markers, self.gateway_ends)

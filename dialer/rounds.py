@@ -103,6 +103,7 @@ class Rounds:
         self._every(PINGS_EVERY_SECONDS, parts.gateway_pings.round)
         self._every(ROUND_SECONDS, parts.agent_breaker.round)
         self._every(ROUND_SECONDS, parts.outcome_breaker.round)
+        self._every(ROUND_SECONDS, parts.second_leg_probes.round)
         self._every(ROUND_SECONDS, parts.node_needs.round)
         self._every(ROUND_SECONDS, parts.node_needs.probe)
         self._every(NODES_EVERY_SECONDS, parts.node_doctor.round)

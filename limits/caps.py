@@ -168,8 +168,8 @@ class Permit:
 class Denied:
     """`call_id` may not leave: `reason` is a blocked_reason word, `retry_after` seconds (≥ 0.005) until a new
     request is worth its while. A call that held a permit before keeps its slots and its place in the queue.
-    `of_second_leg`: it is the second leg's gateway that is full. `of_tenant`: of none of the tenant's numbers it is
-    known how often they were called, so that no other of its calls may leave either."""
+    `of_second_leg`: it is the second leg's gateway that is full, or held. `of_tenant`: of none of the tenant's
+    numbers it is known how often they were called, so that no other of its calls may leave either."""
 
     call_id: str
     reason: str

@@ -170,6 +170,10 @@ class GatewayBreaker:
             log.info("gateway_probed", gateway_id=gateway_id, prefix=prefix)
         return taken is not None
 
+    def probe_got_through(self, way: Way) -> None:
+        """The second leg of a call that probed got through. Raises what a database that is away raises."""
+        self._got_through(way, True)
+
     def return_probe(self, gateway_id: str, prefix: str) -> None:
         """No call left with the probe that was taken: the next one need not wait for it. Never raises for a
         database that is away: the next probe is due in its time then."""

@@ -1,7 +1,8 @@
 """Has a paused gateway probed as soon as its carrier answers pings again, not only when the probe's time has come.
 
 Where a gateway pings its carrier, the nodes know that it is back before any call does. One that was seen down since
-it was paused, and has been up on every node for 20 s, is probed at once; the probe is a call, and decides.
+it was paused, and has been up on every node for 20 s, is probed at once; the probe is a call, and decides. While it
+is down nobody is called for a second leg by it.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ STEADY_SECONDS: Final = 20.0
 LOOK_SECONDS: Final = 2.0
 
 _PAUSED = """
-SELECT id::text AS gateway_id, dial_string FROM gateway
-WHERE deleted_at IS NULL AND paused_at IS NOT NULL AND probe_at > now() + interval '1 s'
+SELECT id::text AS gateway_id, dial_string, coalesce(probe_at > now() + interval '1 s', false) AS waits FROM gateway
+WHERE deleted_at IS NULL AND paused_at IS NOT NULL
 """
 _PROBE_NOW = """
 UPDATE gateway SET probe_at = now() WHERE id = %s AND paused_at IS NOT NULL AND probe_at > now() RETURNING name
@@ -50,6 +51,8 @@ class GatewayPings:
     refresh: Callable[[], None]
     now: Callable[[], float]
     _down: set[str] = field(default_factory=set)
+    """Those that were, since they were paused."""
+    _down_now: set[str] = field(default_factory=set)
     _up_since: dict[str, float] = field(default_factory=dict)
 
     def round(self) -> None:
@@ -59,14 +62,20 @@ class GatewayPings:
         self._keep({row["gateway_id"] for row in paused})
         for row in paused:
             found = GATEWAY.search(row["dial_string"])
-            if found is not None and self.is_back(row["gateway_id"], self._ask(found[1])):
+            if found is not None and self.is_back(row["gateway_id"], self._ask(found[1])) and row["waits"]:
                 self._probe(row["gateway_id"])
+
+    def is_down(self, gateway_id: str) -> bool:
+        """Whether some node said of a paused gateway, when it was asked last, that nobody answers its pings."""
+        return gateway_id in self._down_now
 
     def is_back(self, gateway_id: str, ups: Sequence[bool | None]) -> bool:
         """Whether a gateway that was down has just been up on every node for long enough; true once for each time."""
         known = [up for up in ups if up is not None]
+        self._down_now.discard(gateway_id)
         if not all(known):
             self._down.add(gateway_id)
+            self._down_now.add(gateway_id)
         if not known or not all(known):
             self._up_since.pop(gateway_id, None)
             return False
@@ -79,6 +88,7 @@ class GatewayPings:
     def _keep(self, gateway_ids: Iterable[str]) -> None:
         paused = set(gateway_ids)
         self._down &= paused
+        self._down_now &= paused
         self._up_since = {one: since for one, since in self._up_since.items() if one in paused}
 
     def _ask(self, name: str) -> list[bool | None]:

@@ -110,7 +110,7 @@ class OutcomeBreaker:
                 # Before the slots are free for the next, and before a campaign is over whose contacts may come back.
                 self._judge()
             for breaker_id in probed:
-                self._release(breaker_id)
+                self.release(breaker_id)
         except DATABASE_AWAY as error:
             log.warning("outcomes_not_judged", error=type(error).__name__)
 
@@ -122,7 +122,7 @@ class OutcomeBreaker:
         # Also where no running campaign's calls are held any more, as when its number has got another gateway.
         turn = self.take_turn("breakers_left", LEFT_SECONDS)
         for breaker_id in outcome_breaker_rows.holding_nothing() if turn else ():
-            self._release(breaker_id)
+            self.release(breaker_id)
         looked = bool(self.held) or turn
         if looked and (told := outcome_breaker_rows.bring_probers_back(self.dialer_id)):
             self.publish(told)
@@ -213,9 +213,11 @@ class OutcomeBreaker:
         for call in self.live_calls:
             if call.breakers and call.answered_at is not None and now - call.answered_at > SHORT_SECONDS + 1:
                 for breaker_id in set(call.breakers) & self.held:
-                    self._release(breaker_id)
+                    self.release(breaker_id)
 
-    def _release(self, breaker_id: str) -> None:
+    def release(self, breaker_id: str) -> None:
+        """A probe got through, or nothing is held by this breaker any more. Raises what a database that is away
+        raises."""
         self._write()
         told = outcome_breaker_rows.release(breaker_id, self.dialer_id)
         self.held.discard(breaker_id)

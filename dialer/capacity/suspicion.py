@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from campaigns.dispositions import Disposition
+from campaigns.dispositions import Disposition, Evidence, dispose
+from campaigns.routing import TIMER_STATUS
 from dialer.capacity.far_end import rang, responded
 from dialer.live_calls import LiveCall
 from dialer.record.call_end import NO_CODEC
 from dialer.record.outcomes import Ended
+from freeswitch.action_proofs import JOINED
 
 WINDOW = timedelta(seconds=120)
 FEWEST_CALLS = 20
@@ -71,6 +73,19 @@ def sign(call: LiveCall, ended: Ended) -> Sign | None:
     if ended.sip_status in _WITHOUT_A_RING:
         return Sign.SUSPICIOUS
     return Sign.FINE if responded(ended) else None
+
+
+def sign_of_second_leg(became: str | None, status: int | None) -> Sign | None:
+    """What the leg to an agent says of its gateway's destination, by what became of it and its final response. None
+    for nothing: no response of the far end's own came, or its gateway refused the leg."""
+    if became == JOINED:
+        return Sign.FINE
+    if became is None or status is None or status in TIMER_STATUS:
+        return None
+    disposition = dispose(Evidence(cause=became, sip_status=status))
+    if disposition not in COUNTED:
+        return None
+    return Sign.SUSPICIOUS if disposition in _SUSPICIOUS or status in _WITHOUT_A_RING else Sign.FINE
 
 
 def _was_short(ended: Ended) -> bool:

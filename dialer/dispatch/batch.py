@@ -16,11 +16,11 @@ from dialer.dispatch.claims import Claimed, ClaimRequest, Statements
 from dialer.dispatch.departures import AGAIN_SECONDS, Departures, Waiting
 from dialer.dispatch.due import Due
 from dialer.dispatch.gateway_choice import UNCLAIMABLE, GatewayCandidate, candidates, denied_by, postponed
-from dialer.dispatch.holds import Hold, HoldKind
 from dialer.dispatch.plans import GatewayPlan, Plan
 from dialer.dispatch.postponing import Postponed
 from dialer.dispatch.turn_timing import TurnTiming
 from dialer.fault_points import FaultPoint, hit
+from dialer.holds import Hold, HoldKind
 from dialer.live_calls import LiveCall
 from limits.caps import CallCaps, Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps
 from models import new_id

@@ -23,12 +23,12 @@ from campaigns.actions import ActionRefused
 from campaigns.routing import match_length
 from dialer.dispatch.claims import Claimed
 from dialer.dispatch.gateway_choice import GatewayCandidate
-from dialer.dispatch.holds import HoldKind
 from dialer.dispatch.node_orders import STALLED_SECONDS, NodeOrders
-from dialer.dispatch.originate_builder import OriginateBuilder, SecondLegChangedError
+from dialer.dispatch.originate_builder import OriginateBuilder, SecondLegChangedError, SecondLegHeldError
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.sender import Sender, SendOutcome
-from dialer.errors import note
+from dialer.errors import DATABASE_AWAY, note
+from dialer.holds import Hold, HoldKind
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.recorder import Recorder
 from freeswitch.errors import CommandRefused
@@ -39,6 +39,8 @@ from limits.errors import LimiterUnavailable
 log = structlog.get_logger()
 
 AGAIN_SECONDS = 1.0
+OWN_AGENT_SECONDS = 60.0
+"""Whose own agent cannot be reached is claimed again so much later: that costs a claim each time."""
 UNSENT_SECONDS = 5.0
 """A claimed call that gets no new permit for so long goes back: another dialer may get one."""
 NO_ROUTE = "NO_ROUTE_DESTINATION"
@@ -88,6 +90,8 @@ class Departures:
     wake: Callable[[], None]
     spawn: Callable[[Callable[[], None]], gevent.Greenlet[..., None]]
     now: Callable[[], float] = time.monotonic
+    take_probe: Callable[[Hold], bool] = lambda _hold: False
+    return_probe: Callable[[Hold], None] = lambda _hold: None
     lapsed: dict[str, Waiting] = field(default_factory=dict)
     """By call id, the calls that wait for a permit."""
     _queues: dict[str, NodeQueue] = field(default_factory=dict)
@@ -105,6 +109,7 @@ class Departures:
     ) -> LiveCall:
         """Enter a claimed call among the live ones: from now on it is ours to see to its end. Its claim began at
         `asked_at` or later."""
+        first = [hold for hold in chosen.probes if not hold.second_leg]
         call = LiveCall(
             call_id=item.call_id,
             contact_id=item.contact_id,
@@ -134,8 +139,9 @@ class Departures:
             claimed_at=self.now(),
             unsuppressed_at=asked_at,
             permit=permit,
-            probe=any(hold.kind is HoldKind.PAUSE for hold in chosen.probes),
-            breakers=tuple(hold.subject for hold in chosen.probes if hold.kind is HoldKind.BREAKER),
+            probe=any(hold.kind is HoldKind.PAUSE for hold in first),
+            breakers=tuple(hold.subject for hold in first if hold.kind is HoldKind.BREAKER),
+            second_leg_probes=tuple(hold for hold in chosen.probes if hold.second_leg),
         )
         self.live_calls.add(call)
         return call
@@ -250,6 +256,11 @@ class Departures:
         except SecondLegChangedError as changed:
             log.info("second_leg_changed", call_id=call.call_id, reason=str(changed))
             self.withdraw(call, delay=AGAIN_SECONDS)
+        except SecondLegHeldError as held:
+            if self._probe_second_leg(call, held.holds):
+                return self._request(plan, call, custom_fields)
+            log.info("second_leg_held", call_id=call.call_id, reason=str(held))
+            self.withdraw(call, delay=OWN_AGENT_SECONDS)
         except (ActionRefused, CommandRefused) as refused:
             self._refuse(call, refused)
         except Exception as error:
@@ -257,6 +268,27 @@ class Departures:
             log.exception("contact_not_understood", contact_id=call.contact_id)
             self._refuse(call, error)
         return None
+
+    def _probe_second_leg(self, call: LiveCall, holds: Sequence[Hold]) -> bool:
+        """Whether this call may be the probe of what keeps its contact's own agent from being reached."""
+        if call.may_have_left or not all(hold.probe_due for hold in holds):
+            return False
+        taken: list[Hold] = []
+        try:
+            # One taking is for all that one gateway holds of a destination.
+            for hold in {hold.subject: hold for hold in holds}.values():
+                if self.take_probe(hold):
+                    taken.append(hold)
+                else:
+                    break
+            else:
+                call.second_leg_probes = tuple(holds)
+                return True
+        except DATABASE_AWAY as error:
+            note(error)
+        for hold in taken:
+            self.return_probe(hold)
+        return False
 
     def _refuse(self, call: LiveCall, refused: Exception) -> None:
         """What its agent or columns are now cannot be said; what they were may lie at the node."""
@@ -271,10 +303,7 @@ class Departures:
         gateway = None if plan is None else plan.gateway(call.gateway_id)
         if plan is None or plan.held is not None or gateway is None:
             return True
-        return any(
-            hold.subject not in call.breakers if hold.kind is HoldKind.BREAKER else not call.probe
-            for hold in plan.holds(gateway, call.phone_number)
-        )
+        return any(not call.probes(hold) for hold in plan.holds(gateway, call.phone_number))
 
     def _send(self, call: LiveCall, request: OriginateRequest, permit: Permit) -> None:
         if call.unsent and (self._held(call) or self.node_orders.stalled(call.node)):

@@ -26,7 +26,6 @@ from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.claims import Claimed, Statements
 from dialer.dispatch.departures import Departures
 from dialer.dispatch.due import Due
-from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
 from dialer.dispatch.node_health import REFUSES, STALLED, NodeHealth, told
 from dialer.dispatch.node_orders import NodeOrders
 from dialer.dispatch.nodes import CpsNow, Nodes
@@ -37,6 +36,7 @@ from dialer.dispatch.plan_checks import Hindrance, nobody_can
 from dialer.dispatch.scheduler import Scheduler
 from dialer.dispatch.sender import Sender
 from dialer.dispatch.slow_start import SlowStarts
+from dialer.holds import Hold, HoldKind, PrefixPause
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.commit import Commit
 from dialer.record.outbox import Outbox
@@ -84,6 +84,8 @@ class Dispatch:
     """Hears of contacts that could not be claimed."""
     unjudged: Callable[[str], bool] = lambda _campaign_id: False
     """Whether a campaign's calls are over of which the breakers have not heard."""
+    is_down: Callable[[str], bool] = lambda _gateway_id: False
+    """Whether a node says of a gateway that is paused that nobody answers its pings."""
     dialers: tuple[int, int] = (0, 1)
     living: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The living dialers, and what each says of itself; empty while that is not known."""
@@ -108,6 +110,8 @@ class Dispatch:
             self.board.plan,
             lambda: self.scheduler.look(),  # noqa: PLW0108  it is made of this
             self.spawn,
+            take_probe=self.take_probe,
+            return_probe=self.return_probe,
         )
         self.pace = PaceLog(self.dialer_id, self.live_calls.count_of_campaign, self.reasons.word)
         self.scheduler = Scheduler(
@@ -165,7 +169,10 @@ class Dispatch:
         return self.nodes_view.names()
 
     def take_probe(self, hold: Hold) -> bool:
-        """Whether one call may leave that is held, as a probe."""
+        """Whether one call may leave that is held, as a probe. A second leg's is one that somebody answers: there is
+        none while the nodes say that its gateway is down."""
+        if hold.second_leg and self.is_down(hold.gateway_id or hold.subject):
+            return False
         if hold.kind is HoldKind.BREAKER:
             taken = self.outcomes.take_probe(hold.subject)
             self.scheduler.follow(set(self.board.breaker_probed(hold.subject)))

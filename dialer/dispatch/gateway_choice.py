@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from campaigns.number_waits import NUMBER_CAP
 from dialer.dispatch.due import Due
-from dialer.dispatch.holds import Hold, HoldKind
 from dialer.dispatch.plans import GatewayPlan, Plan
+from dialer.holds import Hold, HoldKind
 from limits.caps import Denied
 
 NUMBER_SECONDS = 1.0
@@ -43,8 +43,9 @@ class GatewayCandidate:
 def candidates(plan: Plan, wanted: Sequence[Due]) -> tuple[list[GatewayCandidate], list[tuple[Due, Denied]]]:
     """The first choice of each contact, and those that have none now.
 
-    One of the contacts that a paused gateway would have taken first may probe it when that is due. A number that no
-    gateway carries goes by the campaign's own, for the sender to refuse it.
+    One of the contacts that a paused gateway would have taken first may probe it when that is due; where none is open
+    to a contact, it may probe any. A number that no gateway carries goes by the campaign's own, for the sender to
+    refuse it.
     """
     found: list[GatewayCandidate] = []
     closed: list[tuple[Due, Denied]] = []
@@ -53,22 +54,23 @@ def candidates(plan: Plan, wanted: Sequence[Due]) -> tuple[list[GatewayCandidate
         route = plan.route(due.phone_number, due.tried) or plan.gateways[:1]
         held = [(gateway, tuple(plan.holds(gateway, due.phone_number))) for gateway in route]
         carrying = [gateway for gateway, holds in held if not holds]
-        first = held[0][1] if held else ()
-        probes = first if all(hold.probe_due and hold not in probed for hold in first) else ()
-        if probes:
+        asked = held[:1] if carrying else held
+        probing = [one for one in asked if one[1] and all(hold.probe_due for hold in one[1])]
+        gateway, probes = next((one for one in probing if probed.isdisjoint(one[1])), (None, ()))
+        if gateway is not None:
             probed.update(probes)
-            carrying.insert(0, route[0])
+            carrying.insert(0, gateway)
         if carrying:
             found.append(GatewayCandidate(due, carrying[0], tuple(carrying[1:]), probes))
-        elif first:
-            closed.append((due, denied_by(first)))
+        elif held:
+            closed.append((due, denied_by(held[0][1])))
     return found, closed
 
 
 def denied_by(holds: Sequence[Hold]) -> Denied:
     """The denial of a call that these hold: by the word of the first that may not be probed now."""
     binding = next((hold for hold in holds if not hold.probe_due), holds[0])
-    return Denied("", binding.kind, HELD_SECONDS)
+    return Denied("", binding.kind, HELD_SECONDS, of_second_leg=binding.second_leg)
 
 
 def postponed(denied: Denied) -> bool:

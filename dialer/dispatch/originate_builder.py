@@ -27,6 +27,7 @@ from campaigns.column_names import variable_name
 from campaigns.numbers import region_of
 from campaigns.safe_harbour import Message, fill_safe_harbour, parse_safe_harbour
 from dialer.dispatch.plans import GatewayPlan, Plan
+from dialer.holds import Hold
 from dialer.live_calls import LiveCall
 from freeswitch import applications
 from freeswitch.applications import Application
@@ -36,6 +37,14 @@ from freeswitch.originate import OriginateRequest, endpoint
 
 class SecondLegChangedError(Exception):
     """What a call has a permit for is not what its campaign's agent needs by now: another call may leave instead."""
+
+
+class SecondLegHeldError(Exception):
+    """Its agent cannot be reached at the number that is this contact's own, but as a probe of `holds`."""
+
+    def __init__(self, holds: Sequence[Hold]) -> None:
+        super().__init__(", ".join(f"{hold.kind} {hold.prefix}" for hold in holds))
+        self.holds = tuple(holds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,8 @@ class OriginateBuilder:
         """The originate of one call by `gateway`.
 
         Raises ActionRefused or CommandRefused where the contact's columns, or what the platform has since taken
-        from the tenant, do not allow it, and SecondLegChangedError where it has no permit for its second leg.
+        from the tenant, do not allow it, SecondLegChangedError where it has no permit for its second leg, and
+        SecondLegHeldError where that leg may not leave.
         """
         allowed = self._allowed(plan)
         named = plan.columns or {}
@@ -67,6 +77,8 @@ class OriginateBuilder:
             checked_bridge(action, allowed)
             second = plan.bridge_gateways.get(action.gateway_id)
             rate = None if second is None else second.rate(self.node_names(), call.node)
+            if held := [hold for hold in plan.second_leg_holds(action.number) if not call.probes(hold)]:
+                raise SecondLegHeldError(held)
         if call.second_leg_gateway_id != (None if second is None else second.gateway_id):
             raise SecondLegChangedError("its agent is reached by another gateway than its permit is for")
         if second is not None and second.cps is not None and rate is None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from campaigns.retry_rules import RetryTerms
 from campaigns.routing import destination
@@ -13,8 +13,14 @@ from dialer.capacity.gateway_breaker import FAULTS_IN_DOUBT
 from dialer.dispatch.nodes import CpsNow
 from dialer.dispatch.plan_rows import retry_terms, running
 from dialer.dispatch.plans import GatewayPlan, Plan
+from dialer.dispatch.second_legs import BridgeGateway
+from dialer.holds import Hold
 from dialer.live_calls import LiveCall
 from limits.rate_cuts import Kind, Target
+
+_OF_AGENTS: Final = frozenset({"paused", "paused_alone", "pauses"})
+"""What of a gateway's changes concerns those who reach their agents by it."""
+Pausing = TypeVar("Pausing", GatewayPlan, BridgeGateway)
 
 ALL_SECONDS = 10.0
 """A database that was promoted may have rows that differ and were written by transactions of the same numbers."""
@@ -102,13 +108,11 @@ class PlanBoard:
         touched = {
             campaign_id: replace(
                 plan,
-                breakers=tuple(
-                    replace(hold, probe_due=False) if hold.subject == breaker_id else hold
-                    for hold in plan.breakers
-                ),
+                breakers=_probed(plan.breakers, breaker_id),
+                second_leg_breakers=_probed(plan.second_leg_breakers, breaker_id),
             )
             for campaign_id, plan in self.plans.items()
-            if any(hold.subject == breaker_id for hold in plan.breakers)
+            if any(hold.subject == breaker_id for hold in (*plan.breakers, *plan.second_leg_breakers))
         }
         return self._heed(touched)
 
@@ -142,19 +146,31 @@ class PlanBoard:
 
     def gateway_changed(self, gateway_id: str, **changes: Any) -> Collection[str]:
         """What is known of a gateway changed since it was read: heeded before the next call leaves. The campaigns
-        that leave by it."""
+        that leave by it, or reach their agents."""
+        of_agents = {name: value for name, value in changes.items() if name in _OF_AGENTS}
+        return self._change(
+            gateway_id,
+            lambda gateway: self._slowed_gateway(replace(gateway, **changes)),
+            lambda second: replace(second, **of_agents),
+        )
 
-        return self._change(gateway_id, lambda gateway: self._slowed_gateway(replace(gateway, **changes)))
-
-    def _change(self, gateway_id: str, how: Callable[[GatewayPlan], GatewayPlan]) -> Collection[str]:
-        touched = {
-            campaign_id: replace(
-                plan,
-                gateways=tuple(how(one) if one.gateway_id == gateway_id else one for one in plan.gateways),
-            )
-            for campaign_id, plan in self.plans.items()
-            if plan.gateway(gateway_id) is not None
-        }
+    def _change(
+        self,
+        gateway_id: str,
+        how: Callable[[GatewayPlan], GatewayPlan],
+        how_second: Callable[[BridgeGateway], BridgeGateway],
+    ) -> Collection[str]:
+        touched: dict[str, Plan] = {}
+        for campaign_id, plan in self.plans.items():
+            second = plan.second_leg
+            reaches = second is not None and second.gateway_id == gateway_id
+            if not reaches and plan.gateway(gateway_id) is None:
+                continue
+            gateways = tuple(how(one) if one.gateway_id == gateway_id else one for one in plan.gateways)
+            bridging = plan.bridge_gateways
+            if second is not None and reaches:
+                bridging = {**bridging, gateway_id: how_second(second)}
+            touched[campaign_id] = replace(plan, gateways=gateways, bridge_gateways=bridging)
         return self._heed(touched)
 
     def _heed(self, touched: Mapping[str, Plan]) -> Collection[str]:
@@ -166,15 +182,15 @@ class PlanBoard:
 
     def probe_taken(self, gateway_id: str, prefix: str) -> Collection[str]:
         """A probe of what is paused was taken, by this process or another: it is not due any more. The campaigns that
-        leave by the gateway."""
+        leave by the gateway, or reach their agents."""
 
-        def taken(gateway: GatewayPlan) -> GatewayPlan:
+        def taken(gateway: Pausing) -> Pausing:
             pauses = tuple(
                 replace(one, probe_due=False) if one.prefix == prefix else one for one in gateway.pauses
             )
             return replace(gateway, probe_due=False, paused_alone=None, pauses=pauses)
 
-        return self._change(gateway_id, taken)
+        return self._change(gateway_id, taken, taken)
 
     def _cuts_now(self) -> dict[str, int | None]:
         """What is left of each gateway's rate."""
@@ -188,6 +204,10 @@ class PlanBoard:
         if gateway.faults >= FAULTS_IN_DOUBT:
             return replace(gateway, cps=1)
         return replace(gateway, cps=self.cps_now(Kind.GATEWAY, gateway.gateway_id, gateway.cps))
+
+
+def _probed(holds: Sequence[Hold], breaker_id: str) -> tuple[Hold, ...]:
+    return tuple(replace(hold, probe_due=False) if hold.subject == breaker_id else hold for hold in holds)
 
 
 def _same(one: Plan | None, other: Plan | None) -> bool:

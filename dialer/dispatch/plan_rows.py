@@ -14,9 +14,9 @@ from campaigns import policy_choice
 from campaigns.policies import NumberLimits
 from campaigns.retry_rules import RetryTerms, retry_rules
 from dialer.dispatch import number_memory
-from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
 from dialer.dispatch.plans import GatewayPlan, Plan, caps_of
 from dialer.dispatch.second_legs import BridgeGateway, divided
+from dialer.holds import SECOND_LEG_SECONDS, Hold, HoldKind, PrefixPause
 from limits.caps import NumberCaps
 from models import CallerIdFormat, CallerIdHeader, db, rows
 
@@ -60,25 +60,26 @@ ORDER BY campaign.started_at, campaign.id
 _TERMS = """
 SELECT id::text, retries_per_contact, retry_delay_seconds, retry_rules FROM campaign WHERE id = ANY(%s::uuid[])
 """
+# When what is held may be probed: by a first leg, and by a second one, which waits for those.
+_PROBE_DUE = "coalesce(probe_at <= now(), false)"
+_SECOND_DUE = f"coalesce(probe_at <= now() - interval '{SECOND_LEG_SECONDS} s', false)"
+_RFC_3339 = """to_char(({}) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+_PROBES = f"""{_PROBE_DUE} AS probe_due, {_SECOND_DUE} AS second_due, {_RFC_3339.format("probe_at")} AS probe_at,
+    {_RFC_3339.format(f"probe_at + interval '{SECOND_LEG_SECONDS} s'")} AS second_at"""
 _OF_CALLERS = "id IN (SELECT gateway_id FROM phone_number WHERE deleted_at IS NULL)"
 _GATEWAYS = f"""
 SELECT id::text AS gateway_id, dial_string, cps, channels, prefixes, cost, caller_id_header, caller_id_format,
-    faults_in_row AS faults, paused_at IS NOT NULL AS paused, coalesce(probe_at <= now(), false) AS probe_due,
-    to_char(probe_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS probe_at, paused_alone,
-    failover, {_OF_CALLERS} AS callers
+    faults_in_row AS faults, paused_at IS NOT NULL AS paused, {_PROBES}, paused_alone, failover,
+    {_OF_CALLERS} AS callers
 FROM gateway WHERE deleted_at IS NULL
 """
 _OF_PREFIXES = "FROM gateway_prefix WHERE faults_in_row > 0 OR paused_at IS NOT NULL"
 _PREFIXES = f"""
-SELECT gateway_id::text, prefix, paused_at IS NOT NULL AS paused, coalesce(probe_at <= now(), false) AS probe_due,
-    to_char(probe_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS probe_at
-{_OF_PREFIXES} ORDER BY gateway_id, prefix
+SELECT gateway_id::text, prefix, paused_at IS NOT NULL AS paused, {_PROBES} {_OF_PREFIXES} ORDER BY gateway_id, prefix
 """
 _OF_BREAKERS = "FROM breaker WHERE released_at IS NULL"
 _BREAKERS = f"""
-SELECT id::text AS breaker_id, gateway_id, prefix, caller_id, probe_at <= now() AS probe_due,
-    to_char(probe_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS probe_at
-{_OF_BREAKERS} ORDER BY id
+SELECT id::text AS breaker_id, gateway_id, prefix, caller_id, {_PROBES} {_OF_BREAKERS} ORDER BY id
 """
 _OF_BRIDGED = "FROM call WHERE ended_at IS NULL AND second_leg_gateway_id IS NOT NULL"
 _BRIDGED = f"SELECT DISTINCT second_leg_gateway_id::text AS gateway_id {_OF_BRIDGED}"
@@ -88,11 +89,11 @@ SELECT md5(concat_ws(' / ',
     (SELECT string_agg(row(campaign.id, campaign.xmin, phone_number.xmin, gateway.xmin, agent.xmin, tenant.xmin,
         call_limits.xmin, ramp.xmin, CASE WHEN campaign.policy_packs = 'on' THEN {_PLACES} END)::text,
         ' ' ORDER BY campaign.id) {_OF_RUNNING}),
-    (SELECT string_agg(row(id, xmin, coalesce(probe_at <= now(), false), {_OF_CALLERS})::text, ' ' ORDER BY id)
+    (SELECT string_agg(row(id, xmin, {_PROBE_DUE}, {_SECOND_DUE}, {_OF_CALLERS})::text, ' ' ORDER BY id)
         FROM gateway WHERE deleted_at IS NULL),
-    (SELECT string_agg(row(gateway_id, prefix, xmin, coalesce(probe_at <= now(), false))::text, ' '
+    (SELECT string_agg(row(gateway_id, prefix, xmin, {_PROBE_DUE}, {_SECOND_DUE})::text, ' '
         ORDER BY gateway_id, prefix) {_OF_PREFIXES}),
-    (SELECT string_agg(row(id, xmin, probe_at <= now())::text, ' ' ORDER BY id) {_OF_BREAKERS}),
+    (SELECT string_agg(row(id, xmin, {_PROBE_DUE}, {_SECOND_DUE})::text, ' ' ORDER BY id) {_OF_BREAKERS}),
     (SELECT string_agg(DISTINCT second_leg_gateway_id::text, ' ') {_OF_BRIDGED}),
     (SELECT string_agg(row(scope)::text, ' ' ORDER BY scope) FROM halt), {number_memory.VERSION}))
 )"""
@@ -121,10 +122,9 @@ def running() -> dict[str, Plan]:
     for row in gateways:
         name = row["gateway_id"]
         first, second = divided(row["cps"], dialled=name in dialled, bridged=name in bridged)
-        leaving[name] = _gateway(row | {"cps": first}, faulty.get(name, ()))
-        bridging[name] = BridgeGateway(
-            name, row["dial_string"], tuple(row["prefixes"]), row["channels"], second
-        )
+        destinations = faulty.get(name, ())
+        bridging[name] = _bridge(row, second, destinations)
+        leaving[name] = _gateway(row | {"cps": first}, destinations)
     places = {row["campaign_id"]: row.pop("places") or [] for row in found}
     plans = {row["campaign_id"]: _plan(row, leaving, bridging, breakers) for row in found}
     return _remembering(plans, places)
@@ -160,10 +160,28 @@ def _remembering(plans: dict[str, Plan], places: Mapping[str, Sequence[Sequence[
     }
 
 
+def _bridge(row: Mapping[str, Any], cps: int | None, faulty: Sequence[dict[str, Any]]) -> BridgeGateway:
+    return BridgeGateway(
+        row["gateway_id"],
+        row["dial_string"],
+        tuple(row["prefixes"]),
+        row["channels"],
+        cps,
+        paused=row["paused"],
+        probe_due=row["second_due"],
+        probe_at=row["second_at"],
+        paused_alone=row["paused_alone"],
+        pauses=tuple(
+            PrefixPause(one["prefix"], one["second_due"], one["second_at"]) for one in faulty if one["paused"]
+        ),
+    )
+
+
 def _gateway(row: dict[str, Any], faulty: Sequence[dict[str, Any]]) -> GatewayPlan:
+    known = {name: value for name, value in row.items() if name not in ("second_due", "second_at")}
     return GatewayPlan(
         **(
-            row
+            known
             | {
                 "prefixes": tuple(row["prefixes"]),
                 "caller_id_header": CallerIdHeader(row["caller_id_header"]),
@@ -199,6 +217,26 @@ def _breakers(
     )
 
 
+def _second_leg_breakers(row: Mapping[str, Any], breakers: Sequence[Mapping[str, Any]]) -> tuple[Hold, ...]:
+    """Those that hold the second legs of a campaign's calls."""
+    gateway_id = str(row["action"].get("gateway_id", "")).strip()
+    if row["breaker_exempt"] or not gateway_id:
+        return ()
+    return tuple(
+        Hold(
+            HoldKind.BREAKER,
+            one["breaker_id"],
+            one["prefix"],
+            one["second_due"],
+            one["second_at"],
+            gateway_id,
+            second_leg=True,
+        )
+        for one in breakers
+        if one["gateway_id"] == gateway_id
+    )
+
+
 def _plan(
     row: dict[str, Any],
     gateways: Mapping[str, GatewayPlan],
@@ -226,6 +264,7 @@ def _plan(
         policy=policy,
         gateway_ids=granted,
         breakers=_breakers(row, leaving, breakers),
+        second_leg_breakers=_second_leg_breakers(row, breakers),
         bridge_gateways={name: bridging[name] for name in granted if name in bridging},
     )
     if plan.held is None and plan.second_leg is not None and plan.second_leg.cps == 0:

@@ -13,8 +13,8 @@ from typing import Any
 from campaigns.policies import NumberLimits, Policy
 from campaigns.retry_rules import RetryRules, RetryTerms
 from campaigns.routing import destination, in_order
-from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
-from dialer.dispatch.second_legs import BridgeGateway
+from dialer.dispatch.second_legs import BridgeGateway, agent_number
+from dialer.holds import Hold, HoldKind, PrefixPause, pauses_of
 from limits.caps import NO_NUMBER_CAPS, NumberCaps
 from models import CallerIdFormat, CallerIdHeader
 
@@ -55,18 +55,7 @@ class GatewayPlan:
 
     def holds(self, number: str) -> list[Hold]:
         """What keeps a call to this number from leaving by it; nothing where none is paused."""
-        if not self.paused and not self.pauses:
-            return []
-        where = self.destination(number)
-        found: list[Hold] = []
-        if self.paused:
-            due = self.probe_due or self.paused_alone not in (None, where)
-            found.append(Hold(HoldKind.PAUSE, self.gateway_id, where, due, self.probe_at))
-        return found + [
-            Hold(HoldKind.PAUSE, self.gateway_id, where, one.probe_due, one.probe_at)
-            for one in self.pauses
-            if one.prefix == where
-        ]
+        return pauses_of(self, number)
 
     def caller_id(self, e164: str) -> str:
         """A caller's number as this gateway's carrier wants it written."""
@@ -82,8 +71,8 @@ class Plan:
     tenant may bridge to. `weight` is its share beside the tenant's other campaigns, `tenant_weight` the tenant's
     beside other tenants. In a `slow_start`, `ramp_level` says how often its rate was doubled since it began to run;
     `has_ramp`: there is a row that says so. `limits_version` is another one after every change of the tenant's caps,
-    empty where it has none. `breakers` are those that hold calls by its gateways or of its caller
-    id, none where it is exempt.
+    empty where it has none. `breakers` are those that hold calls by its gateways or of its caller id,
+    `second_leg_breakers` those of the gateway that its agent is reached by; none where it is exempt.
     """
 
     campaign_id: str
@@ -120,6 +109,7 @@ class Plan:
     has_ramp: bool = False
     ramp_level: int = 0
     breakers: tuple[Hold, ...] = ()
+    second_leg_breakers: tuple[Hold, ...] = ()
     breaker_exempt: bool = False
     keep_open: bool = False
     """It goes on where nobody is left."""
@@ -169,25 +159,64 @@ class Plan:
         """What keeps all of its calls from leaving, even as a probe."""
         if all(gateway.shut for gateway in self.gateways):
             return HoldKind.PAUSE
-        caller_held = any(not hold.gateway_id and not hold.probe_due for hold in self.breakers)
-        return HoldKind.BREAKER if caller_held else None
+        if any(not hold.gateway_id and not hold.probe_due for hold in self.breakers):
+            return HoldKind.BREAKER
+        return self._second_leg_shut
 
     def over_at(self, word: str | None) -> str | None:
         """When the first of what holds it by this word may be probed; None for a word of something else."""
+        if word not in tuple(HoldKind):
+            return None
+        # Around these there is no way, whoever is called.
+        if second := [hold.probe_at for hold in self._agents_holds if hold.kind == word and hold.probe_at]:
+            return max(second)
+        if word == HoldKind.PAUSE and self.second_leg is not None and self.second_leg.shut:
+            return self.second_leg.probe_at
         if word == HoldKind.PAUSE:
             return self.probe_at
-        if word != HoldKind.BREAKER:
-            return None
         return min((hold.probe_at for hold in self.breakers if hold.probe_at), default=None)
 
     def holds(self, gateway: GatewayPlan, number: str) -> list[Hold]:
-        """What keeps its call to a number from leaving by one of its gateways."""
-        return gateway.holds(number) + [
+        """What keeps its call to a number from leaving by one of its gateways, or from reaching its agent then."""
+        found = gateway.holds(number) + [
             hold
             for hold in self.breakers
             if not hold.gateway_id
             or (hold.gateway_id == gateway.gateway_id and hold.prefix == gateway.destination(number))
         ]
+        # What the first leg probes the second one need not: it rings before, and disturbs nobody where it does not.
+        probed = {hold.subject for hold in found}
+        return found + [hold for hold in self._agents_holds if hold.subject not in probed]
+
+    def second_leg_holds(self, number: str) -> list[Hold]:
+        """What keeps its agent from being reached at this number."""
+        second = self.second_leg
+        if second is None:
+            return []
+        found = second.holds(number)
+        if self.second_leg_breakers:
+            where = destination(number, second.prefixes)
+            found += [hold for hold in self.second_leg_breakers if hold.prefix == where]
+        return found
+
+    @property
+    def _agents_holds(self) -> list[Hold]:
+        """What keeps its agent from being reached, whoever is called."""
+        if self.second_leg is None:
+            return []
+        number = agent_number(str(self.action.get("number")))
+        return [] if number is None else self.second_leg_holds(number)
+
+    @property
+    def _second_leg_shut(self) -> HoldKind | None:
+        """What keeps its agent from being reached even as a probe. Where calls leave by the same gateway, the first
+        one to leave is the probe."""
+        second = self.second_leg
+        if second is None or self.gateway(second.gateway_id) is not None:
+            return None
+        if second.shut:
+            return HoldKind.PAUSE
+        return next((hold.kind for hold in self._agents_holds if not hold.probe_due), None)
 
     @property
     def second_leg(self) -> BridgeGateway | None:

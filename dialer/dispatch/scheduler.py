@@ -31,7 +31,6 @@ from dialer.dispatch.claims import Statements
 from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
 from dialer.dispatch.due import Due, NextDue
-from dialer.dispatch.holds import HoldKind
 from dialer.dispatch.node_health import told
 from dialer.dispatch.pace_counts import PaceCounts
 from dialer.dispatch.plan_checks import Hindrance, PlanChecks
@@ -41,6 +40,7 @@ from dialer.dispatch.slow_start import SlowStarts
 from dialer.dispatch.turn_timing import TurnTiming
 from dialer.errors import DATABASE_AWAY, note
 from dialer.fault_points import FaultPoint, hit
+from dialer.holds import HoldKind
 from dialer.live_calls import LiveCall
 from limits.caps import Denied, NodeCaps
 from limits.errors import LimiterUnavailable

@@ -1,5 +1,5 @@
 """A second leg is the call by which a node connects a person who has answered to an agent, by a gateway of its own.
-How many calls a second of that gateway second legs have, and each node's share of them. Pure.
+How many calls a second of that gateway second legs have, each node's share of them, and whether it is paused. Pure.
 
 A second leg leaves when the person has answered, long after its permit, and at a moment that no dialer chooses: the
 limiter cannot count it. So its gateway's rate is divided beforehand, between the first legs that leave by it and the
@@ -14,6 +14,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from campaigns.action_values import TEMPLATE
+from campaigns.errors import NumberRefused
+from campaigns.numbers import phone_number
+from dialer.holds import Hold, PrefixPause, pauses_of
 from freeswitch.leg_rates import LegRate
 
 
@@ -21,7 +25,8 @@ from freeswitch.leg_rates import LegRate
 class BridgeGateway:
     """A gateway that agents are reached by. `cps` is what second legs have of its calls a second; None is no bound.
 
-    `prefixes` are of the numbers that it carries, none for all.
+    `prefixes` are of the numbers that it carries, none for all. `paused` to `pauses` are as of a gateway that calls
+    leave by, but that a probe is due for second legs a while later.
     """
 
     gateway_id: str
@@ -29,6 +34,20 @@ class BridgeGateway:
     prefixes: tuple[str, ...] = ()
     channels: int | None = None
     cps: int | None = None
+    paused: bool = False
+    probe_due: bool = False
+    probe_at: str | None = None
+    paused_alone: str | None = None
+    pauses: tuple[PrefixPause, ...] = ()
+
+    @property
+    def shut(self) -> bool:
+        """Whether no agent may be reached by it, whatever his number, not even as a probe."""
+        return self.paused and not self.probe_due and self.paused_alone is None
+
+    def holds(self, number: str) -> list[Hold]:
+        """What keeps an agent at this number from being reached by it."""
+        return pauses_of(self, number, second_leg=True)
 
     def rate(self, nodes: Iterable[str], node: str) -> LegRate | None:
         """What one of all the nodes there are may send of second legs; None for a node without a share. To be asked
@@ -37,6 +56,17 @@ class BridgeGateway:
             return None
         part = shares(self.gateway_id, self.cps, frozenset(nodes)).get(node)
         return None if part is None else LegRate(self.gateway_id, *part)
+
+
+@lru_cache(maxsize=1024)
+def agent_number(written: str) -> str | None:
+    """The number that all of an agent's calls go to; None where it is each contact's own."""
+    if TEMPLATE.search(written):
+        return None
+    try:
+        return phone_number(written, None)
+    except NumberRefused:
+        return None
 
 
 def divided(cps: int | None, *, dialled: bool, bridged: bool) -> tuple[int | None, int | None]:

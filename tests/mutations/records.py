@@ -70,9 +70,9 @@ ATTEMPTS = (
     Mutation(
         "paused destination dialled",
         "calls leave to a destination for which their gateway is paused",
-        "dialer/dispatch/plans.py",
-        "            if one.prefix == where\n",
-        "            if not where\n",
+        "dialer/holds.py",
+        "for one in gateway.pauses if one.prefix == where]",
+        "for one in gateway.pauses if not where]",
         (
             "tests/integration/dialer/test_gateway_prefixes.py::test_plans_name_the_destinations_for_which_a_gateway_is_paused",
         ),

@@ -9,6 +9,11 @@ ROWS = "tests/integration/dialer/test_second_legs.py"
 SHARES = "tests/unit/dialer/test_second_legs.py"
 ASKED = "tests/unit/dialer/test_second_leg_dispatch.py"
 BUILT = "tests/unit/dialer/test_originate_builder.py"
+HELD = "tests/unit/dialer/test_second_leg_holds.py"
+PROBES = "tests/unit/dialer/test_second_leg_probes.py"
+PAUSED = "tests/integration/dialer/test_paused_second_legs.py"
+DISPATCH = "tests/unit/dialer/test_dispatch.py"
+BOARD = "tests/unit/dialer/test_plan_board.py"
 
 SECOND_LEGS = (
     Mutation(
@@ -175,5 +180,88 @@ SECOND_LEGS = (
         "        found.append((CHANNELS, second.gateway_id))\n",
         "        found += gateway_caps(second.gateway_id)\n",
         (f"{ASKED}::test_who_bridges_by_a_gateway_does_not_wait_for_the_rate_of_its_first_legs",),
+    ),
+    Mutation(
+        "called although the agent cannot be",
+        "everybody answers, and nobody is connected: the gateway that agents are reached by is paused",
+        "dialer/dispatch/plans.py",
+        "return found + [hold for hold in self._agents_holds if hold.subject not in probed]",
+        "return found",
+        (
+            f"{HELD}::test_one_call_probes_by_its_second_leg_and_is_none_of_its_own_gateways",
+            f"{HELD}::test_a_call_that_waits_does_not_leave_once_its_agent_cannot_be_reached",
+        ),
+    ),
+    Mutation(
+        "a pause not read for second legs",
+        "who reads the plans is not told that the gateway of agents is paused",
+        "dialer/dispatch/plan_rows.py",
+        '        paused=row["paused"],\n',
+        "",
+        (f"{PAUSED}::test_a_first_leg_goes_first",),
+    ),
+    Mutation(
+        "people before first legs",
+        "somebody is called to probe a gateway that a first leg would have probed without disturbing anybody",
+        "dialer/dispatch/plan_rows.py",
+        'probe_due=row["second_due"]',
+        'probe_due=row["probe_due"]',
+        (f"{PAUSED}::test_a_first_leg_goes_first",),
+    ),
+    Mutation(
+        "a gateway of agents that is never probed",
+        "nobody notices that a probe of it is due, since nothing was written",
+        "dialer/dispatch/plan_rows.py",
+        "row(id, xmin, {_PROBE_DUE}, {_SECOND_DUE}, {_OF_CALLERS})",
+        "row(id, xmin, {_PROBE_DUE}, {_OF_CALLERS})",
+        (f"{PAUSED}::test_what_is_read_again_says_when_a_second_leg_may_probe",),
+    ),
+    Mutation(
+        "probed by whom nobody answered",
+        "a gateway of agents stays paused for half an hour since a few people did not pick up",
+        "dialer/capacity/second_leg_probes.py",
+        "        if ended.second_leg is None and not ended.answered and",
+        "        if ended.answered and",
+        (f"{PROBES}::test_whom_nobody_answered_probes_nothing_and_the_next_call_may",),
+    ),
+    Mutation(
+        "a second leg that was refused got through",
+        "a gateway that still refuses is resumed by the call that it refused",
+        "dialer/capacity/suspicion.py",
+        "    if disposition not in COUNTED:\n",
+        "    if disposition not in Disposition:\n",
+        (f"{PROBES}::test_the_end_of_the_leg_decides",),
+    ),
+    Mutation(
+        "joined and not known until the end",
+        "all campaigns wait until the agent of the probe hangs up",
+        "dialer/capacity/second_leg_probes.py",
+        "SECOND_LEG)).strip() == JOINED",
+        'SECOND_LEG)).strip() == ""',
+        (f"{PROBES}::test_an_agent_who_has_joined_is_known_before_the_call_is_over",),
+    ),
+    Mutation(
+        "a pause heeded late for second legs",
+        "people go on being called until the plans are read again, whose agents cannot be reached any more",
+        "dialer/dispatch/plan_board.py",
+        "lambda second: replace(second, **of_agents)",
+        "lambda second: second",
+        (f"{BOARD}::test_a_pause_of_the_gateway_that_an_agent_is_reached_by_is_heeded_at_once",),
+    ),
+    Mutation(
+        "somebody called for a gateway that is down",
+        "a person is called to learn what the nodes' pings say",
+        "dialer/dispatch/dispatch.py",
+        "        if hold.second_leg and self.is_down(",
+        "        if not hold and self.is_down(",
+        (f"{DISPATCH}::test_nobody_is_called_to_probe_a_gateway_of_agents_that_does_not_answer_its_pings",),
+    ),
+    Mutation(
+        "an agent of one's own who cannot be reached",
+        "contacts are called whose own agent is where the gateway gets nobody through",
+        "dialer/dispatch/originate_builder.py",
+        "if not call.probes(hold)]:",
+        "if not hold]:",
+        (f"{HELD}::test_of_agents_that_are_each_contacts_own_only_those_leave_who_can_be_reached",),
     ),
 )

@@ -10,10 +10,10 @@ import pytest
 from campaigns.blocked_words import BLOCKED_WORDS
 from campaigns.dispositions import MEANINGS, Disposition
 from dialer.dispatch.gateway_choice import UNCLAIMABLE
-from dialer.dispatch.holds import HoldKind
 from dialer.dispatch.node_health import REFUSES, STALLED
 from dialer.dispatch.plan_checks import Hindrance
 from dialer.dispatch.slow_start import WORD
+from dialer.holds import HoldKind
 from dialer.recovery.restored_database import REASON
 
 ROOT = Path(__file__).parents[3]

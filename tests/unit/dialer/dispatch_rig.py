@@ -16,13 +16,13 @@ from dialer.dispatch.claim_window import ClaimWindow
 from dialer.dispatch.claims import Claimed, ClaimedAgain, ClaimRequest, Statements
 from dialer.dispatch.departures import Departures
 from dialer.dispatch.due import Due, NextDue
-from dialer.dispatch.holds import Hold
 from dialer.dispatch.node_orders import NodeOrders
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.postponing import Postponed
 from dialer.dispatch.scheduler import Scheduler
 from dialer.dispatch.sender import Sender
+from dialer.holds import Hold
 from dialer.identity import Identity
 from dialer.live_calls import LiveCalls
 from dialer.send_gate import SendGate

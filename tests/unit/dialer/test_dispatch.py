@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -20,7 +21,6 @@ from dialer.capacity.permits import Permits
 from dialer.dispatch import dispatch as dispatch_module
 from dialer.dispatch import pace_log, ramps
 from dialer.dispatch.dispatch import LATE_SECONDS, Dispatch
-from dialer.dispatch.holds import Hold, HoldKind
 from dialer.dispatch.node_health import NodeHealth
 from dialer.dispatch.node_orders import NodeOrders
 from dialer.dispatch.nodes import Nodes
@@ -28,6 +28,7 @@ from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.pace_log import PaceLog
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.sender import Sender
+from dialer.holds import Hold, HoldKind
 from dialer.record.outbox import Outbox
 from dialer.record.outcomes import Told
 from dialer.record.recorder import Recorder
@@ -249,6 +250,25 @@ def test_a_probe_that_another_dialer_took_is_not_due_either(bench: Bench) -> Non
     bench.probe_free = False
     assert not bench.subject.take_probe(Hold(HoldKind.PAUSE, GATEWAY, "+1", True))
     assert bench.subject.board.plans[CAMPAIGN].gateways[0].shut
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        Hold(HoldKind.PAUSE, GATEWAY, "+1", True, second_leg=True),
+        Hold(HoldKind.BREAKER, "b1", "+1", True, None, GATEWAY, second_leg=True),
+    ],
+)
+def test_nobody_is_called_to_probe_a_gateway_of_agents_that_does_not_answer_its_pings(
+    bench: Bench, hold: Hold
+) -> None:
+    down = {GATEWAY}
+    bench.subject.is_down = down.__contains__
+    assert not bench.subject.take_probe(hold)
+    # A first leg by it disturbs nobody.
+    assert bench.subject.take_probe(replace(hold, second_leg=False))
+    down.clear()
+    assert bench.subject.take_probe(hold)
 
 
 def test_plans_that_did_not_change_have_nobody_looked_at(bench: Bench) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dialer.dispatch.due import Due
-from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
 from dialer.dispatch.plans import Plan
+from dialer.holds import Hold, HoldKind, PrefixPause
 from tests.unit.dialer.dispatch_rig import World, two_gateways
 from tests.unit.dialer.factories import GATEWAY, SECOND, call_id, make_gateway, make_plan
 

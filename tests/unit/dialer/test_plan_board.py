@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from peewee import OperationalError
 
 from campaigns.retry_rules import RetryTerms
 from dialer.capacity.gateway_breaker import FAULTS_IN_DOUBT
-from dialer.dispatch.holds import Hold, HoldKind
 from dialer.dispatch.plan_board import ALL_SECONDS, PlanBoard
 from dialer.dispatch.plans import Plan
+from dialer.dispatch.second_legs import BridgeGateway
+from dialer.holds import Hold, HoldKind, PrefixPause
 from limits.rate_cuts import Kind
 from tests.unit.dialer.dispatch_rig import two_gateways
 from tests.unit.dialer.factories import CAMPAIGN, GATEWAY, SECOND, make_call, make_gateway, make_plan
@@ -221,3 +224,38 @@ def test_what_was_changed_here_is_compared_with_its_row_whatever_its_version(ben
     bench.board.read("v1")
     bench.board.gateway_changed(GATEWAY, paused=True)
     assert bench.board.read("v1") == {CAMPAIGN}
+
+
+def reaching(**desk: Any) -> Plan:
+    """A campaign whose agent is reached by SECOND."""
+    gateway = BridgeGateway(SECOND, "sofia/gateway/desk/{number}", **desk)
+    action = {"type": "bridge", "gateway_id": SECOND, "number": "+14155550100"}
+    return make_plan(action=action, bridge_gateways={SECOND: gateway})
+
+
+def test_a_pause_of_the_gateway_that_an_agent_is_reached_by_is_heeded_at_once(bench: Bench) -> None:
+    bench.read(reaching())
+    pauses = (PrefixPause("+44", probe_due=False),)
+    touched = bench.board.gateway_changed(
+        SECOND, paused=True, faults=5, paused_alone=None, faulty=True, pauses=pauses
+    )
+    assert set(touched) == {CAMPAIGN, OTHER}
+    plan = bench.board.plans[CAMPAIGN]
+    assert plan.second_leg is not None
+    assert (plan.second_leg.paused, plan.second_leg.pauses) == (True, pauses)
+    assert plan.held_whole is HoldKind.PAUSE
+    assert plan.gateways == make_plan().gateways
+
+
+def test_a_probe_of_it_that_was_taken_is_not_due_any_more(bench: Bench) -> None:
+    broken = Hold(HoldKind.BREAKER, "b1", "+1", True, None, SECOND, second_leg=True)
+    plan = reaching(paused=True, probe_due=True, pauses=(PrefixPause("+1", probe_due=True),))
+    bench.read(replace(plan, second_leg_breakers=(broken,)))
+    assert [hold.probe_due for hold in bench.board.plans[CAMPAIGN].second_leg_holds("+14155550100")] == [
+        True
+    ] * 3
+    assert CAMPAIGN in bench.board.probe_taken(SECOND, "+1")
+    assert set(bench.board.breaker_probed("b1")) == {CAMPAIGN}
+    assert [hold.probe_due for hold in bench.board.plans[CAMPAIGN].second_leg_holds("+14155550100")] == [
+        False
+    ] * 3
