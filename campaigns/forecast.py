@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from campaigns.slow_start import DOUBLES_AFTER, FIRST_SHARE
 from campaigns.windows import SPREAD_SECONDS
 
 DAY = 86_400.0
@@ -28,8 +29,6 @@ SHORTEST_STEP = 0.05
 YIELD_STEPS = 20
 LONGEST_SECONDS = 400 * DAY
 """What is not over by then has no end that is told."""
-SLOW_START_SHARE, SLOW_START_SECONDS = 0.1, 10.0
-"""A slow start begins at this share of the rate, which doubles every so many seconds."""
 
 Span = tuple[float, float]
 
@@ -321,7 +320,7 @@ class _Flow:
         if not self._caps.slow_start:
             return 1.0
         gone = 0.0 if self._first_begun is None else self.now - self._first_begun
-        return min(1.0, SLOW_START_SHARE * math.exp2(min(60.0, gone / SLOW_START_SECONDS)))
+        return min(1.0, FIRST_SHARE * math.exp2(min(60.0, gone / DOUBLES_AFTER)))
 
     def _left_today(self) -> list[tuple[str, float]]:
         """The calls that each cap on a day has room for."""

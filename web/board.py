@@ -21,6 +21,7 @@ from web import (
     list_doctor,
     new_campaign,
     number_page,
+    pace_page,
     pages,
     preflight_page,
     reports_page,
@@ -91,8 +92,8 @@ FILTERS: Final = {
 }
 PAGES: Final = (
     again_page, breaker_page, calls_page, campaign_list, campaign_page, campaign_settings, cluster_page,
-    contact_pages, defaults_page, halt_page, list_doctor, new_campaign, number_page, pages, preflight_page,
-    reports_page, settings_pages, sign_in, suppression_pages, tenant_pages, trial_pages,
+    contact_pages, defaults_page, halt_page, list_doctor, new_campaign, number_page, pace_page, pages,
+    preflight_page, reports_page, settings_pages, sign_in, suppression_pages, tenant_pages, trial_pages,
 )  # fmt: skip
 """Imported for the routes that they add."""
 

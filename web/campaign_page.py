@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -17,13 +16,11 @@ from web.breaker_page import held_of
 from web.campaign_list import ACTIONS
 from web.log_words import Told, told
 from web.nested_forms import window_sentence
-from web.pace_plot import Minute, drawn
 from web.pages import fragment, page, shared, shown
-from web.plots import image_response
 from web.policy_words import PURPOSES, by_place
-from web.showing import bar_parts, moment, page_number, paging, rfc3339, share
-from web.why import FULL, why
-from web.words import CAPS, OUTCOMES, call_chip, meaning, outcome_chip
+from web.showing import bar_parts, page_number, paging, share
+from web.why import why
+from web.words import CAPS, OUTCOMES, RATES, call_chip, meaning, outcome_chip
 
 LAST_CALLS: Final = 15
 LOG_ENTRIES: Final = 8
@@ -36,7 +33,6 @@ PEOPLE: Final = (
     ("cancelled", "rest", "cancelled"),
 )
 NOT_ADVICE: Final = "Not legal advice."
-MINUTES: Final = 3
 
 
 @blp.get("/campaigns/<campaign_id>")
@@ -128,24 +124,6 @@ def delete_campaign(campaign_id: str) -> AnyResponse:
     return redirect(url_for("board.campaigns", done="deleted"), 303)
 
 
-@blp.get("/campaigns/<campaign_id>/pace")
-@page()
-def pace(campaign_id: str) -> Response:
-    """How fast it was dialled in any past minutes, and what held it back, second by second."""
-    found, minute = _campaign(campaign_id), _minute()
-    steps = _steps(campaign_id, minute)
-    values = {"minute": minute, "steps": steps, "minutes": MINUTES, "query": {"at": rfc3339(minute.start)}}
-    return shown("pace.html", _head(found) | values | {"reasons": _reasons(steps)})
-
-
-@blp.get("/campaigns/<campaign_id>/pace.svg")
-@page()
-def pace_image(campaign_id: str) -> AnyResponse:
-    """The plot of it."""
-    minute = _minute()
-    return image_response(drawn(_steps(campaign_id, minute), minute, narrow="narrow" in request.args))
-
-
 def _campaign(campaign_id: str) -> dict[str, Any]:
     found: dict[str, Any] = ask("GET", f"/campaigns/{quote(campaign_id, safe='')}", {"include": "outcomes"})
     return found
@@ -184,7 +162,7 @@ def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
         "up": up,
         "outcome_words": {name: [chip.kind, chip.words] for name, chip in OUTCOMES.items()},
         "cap_words": CAPS,
-        "full": sorted(FULL),
+        "rate_words": RATES,
         "stream": f"{PREFIX}/campaigns/{found['id']}/events",
     }
 
@@ -211,33 +189,3 @@ def _log(campaign_id: str, limit: int, offset: int = 0) -> tuple[list[Told], int
     """What happened to it, the newest first, and how much there is in all."""
     found = ask("GET", f"/campaigns/{campaign_id}/log", {"order": "newest", "limit": limit, "offset": offset})
     return [told(entry) for entry in found["log"]], found["total"]
-
-
-def _minute() -> Minute:
-    """The minutes that the address asks for, as UTC or as a browser's field writes them; the last ones without."""
-    now = datetime.now(UTC)
-    try:
-        start = moment(request.args.get("at", ""))
-        start = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
-    except (ValueError, OverflowError):
-        start = now - timedelta(minutes=MINUTES)
-    start = min(max(start, now - timedelta(hours=23, minutes=59)), now)
-    start = start.replace(second=0, microsecond=0)
-    return Minute(start, start + timedelta(minutes=MINUTES))
-
-
-def _steps(campaign_id: str, minute: Minute) -> list[dict[str, Any]]:
-    query = {"from": rfc3339(minute.start), "to": rfc3339(minute.end)}
-    found: list[dict[str, Any]] = ask("GET", f"/campaigns/{quote(campaign_id, safe='')}/pacing", query)[
-        "pacing"
-    ]
-    return found
-
-
-def _reasons(steps: list[dict[str, Any]]) -> list[tuple[str, int]]:
-    """What held it back, and for how many seconds; the longest first."""
-    seconds: dict[str, int] = {}
-    for step in steps:
-        if step["cap"]:
-            seconds[step["cap"]] = seconds.get(step["cap"], 0) + 1
-    return sorted(seconds.items(), key=lambda item: -item[1])

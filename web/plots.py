@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
-import pygal
 from flask import Response
-from pygal.style import Style
 
-# It leaves a finder of Python 2 behind for plugins that nobody has, which every later import would ask in vain.
-sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
+from web.plot_library import pygal
 
 DARK: Final = """inline:
 @media (prefers-color-scheme: dark) {
   {{ id }}text { fill: #a8b2ba !important; }
   {{ id }}.axis .guides, {{ id }}.axis .line { stroke: #333d43 !important; }
 }"""
+STYLES: Final = ("file://style.css", "file://graph.css", DARK)
 COLOURS: Final = ("#12877f", "#b07a1c")
 FONT: Final = "system-ui, sans-serif"
 NO_STYLES_BUT_ITS_OWN: Final = "default-src 'none'; style-src 'unsafe-inline'"
@@ -26,7 +23,7 @@ NO_STYLES_BUT_ITS_OWN: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 def look(**options: Any) -> dict[str, Any]:
     """The options that every chart has, and those of this one."""
-    style = Style(
+    style = pygal.style.Style(
         background="transparent", plot_background="transparent", opacity=options.pop("opacity", ".16"),
         colors=options.pop("colours", COLOURS), foreground="#55606a", foreground_strong="#55606a",
         foreground_subtle="#9aa3a0", guide_stroke_color="#9aa3a0", major_guide_stroke_color="#9aa3a0",
@@ -36,7 +33,7 @@ def look(**options: Any) -> dict[str, Any]:
     return {
         "explicit_size": False,
         "js": [],
-        "css": ["file://style.css", "file://graph.css", DARK],
+        "css": [*STYLES],
         "style": style,
         "truncate_label": -1,
         "margin": 6,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import pygal
 from markupsafe import Markup
 
+from web.plot_library import pygal
 from web.plots import look, rendered
 from web.report_words import WEEKDAYS, percent
 from web.sentences import figure, sentence

@@ -89,6 +89,13 @@ CAPS: Final[Mapping[str, str]] = {
     "halted": "halted",
 }
 """What held a campaign back, in the two or three words that a plot has room for; a sentence stands elsewhere."""
+RATES: Final[Mapping[str, str]] = {
+    "node_cps": "the nodes’ pace",
+    "gateway_cps": "the gateways’ pace",
+    "tenant_minute": "the tenant’s calls a minute",
+    "slow_start": "the slow beginning",
+}
+"""A rate that calls are held to, as a plot names its line."""
 FIELDS: Final[Mapping[str, str]] = {
     "name": "Name",
     "max_concurrent_calls": "Calls at once",

@@ -235,6 +235,11 @@ def every_node() -> list[NodeView]:
     ]
 
 
+def nodes_taking_calls() -> list[NodeView]:
+    """Those that are up, as the living dialers tell, and not drained."""
+    return [node for node in every_node() if node["state"] == "up" and not node["draining"]]
+
+
 def _dialers() -> Dialers:
     try:
         return living_dialers()

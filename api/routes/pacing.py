@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypedDict, cast
 
 from flask import Response
+from marshmallow import fields
 
 from api import schemas, times
 from api.auth import requires
@@ -13,9 +14,13 @@ from api.blueprint import Blueprint
 from api.json_rows import json_answer
 from api.resources import id_or_404, invalid
 from api.routes.campaigns import NOT_FOUND, campaign_or_404
+from api.routes.nodes import nodes_taking_calls
+from api.routes.reduced_rates import rates_now
 from api.transactions import transaction
-from campaigns import pace_history
+from campaigns import pace_history, pace_rates
 from campaigns.blocked_words import BLOCKED_WORDS
+from campaigns.pace_rates import Configured, Terms
+from limits.rate_cuts import Kind
 
 blp = Blueprint("pacing", description="How fast campaigns are dialled, and what holds them back")
 
@@ -27,11 +32,13 @@ EXAMPLE_STEP: dict[str, object] = {
     "live_calls": 14,
     "cap": "gateway_cps",
 }
+EXAMPLE_RATE: dict[str, object] = {"cap": "gateway_cps", "calls_per_second": 20.0}
 EXAMPLE: dict[str, object] = {
     "from": "2026-01-31T09:00:00.000Z",
     "to": "2026-01-31T09:05:00.000Z",
     "step_seconds": 1,
     "pacing": [EXAMPLE_STEP],
+    "rates": [EXAMPLE_RATE],
 }
 
 PacingValues = TypedDict("PacingValues", {"from": datetime, "to": datetime, "step_seconds": int}, total=False)
@@ -75,12 +82,35 @@ class PaceStepSchema(schemas.Schema):
     )
 
 
+class PaceRateSchema(schemas.Schema):
+    """A rate that calls are held to."""
+
+    cap = schemas.Word(
+        {word: BLOCKED_WORDS[word] for word in pace_rates.RATES}, "Whose rate it is.", required=True
+    )
+    calls_per_second = fields.Float(
+        required=True,
+        metadata={
+            "description": "Of all nodes that take calls, of all gateways that the campaign may leave by, of its "
+            "tenant, or of how far its slow start has come; less than was set where a node or gateway refused."
+        },
+    )
+
+
 PacingSchema = schemas.Schema.from_dict(
     {
         "from": schemas.Time(required=True),
         "to": schemas.Time(required=True),
         "step_seconds": schemas.Integer(required=True),
         "pacing": schemas.Items(schemas.Nested(PaceStepSchema), required=True),
+        "rates": schemas.Items(
+            schemas.Nested(PaceRateSchema),
+            required=True,
+            metadata={
+                "description": "The rates that its calls are held to now, whenever it was dialled. What is "
+                "unlimited, or not known, is not there."
+            },
+        ),
     },
     name="Pacing",
 )
@@ -94,7 +124,8 @@ def get_pacing(query: PacingValues, campaign_id: str) -> Response:
     """Get a campaign's pacing
 
     For each step what was offered, admitted and in progress, and what held it back, over all dialers; of the last 24
-    hours. A second in which nothing was offered and nothing was in progress is not there.
+    hours. A second in which nothing was offered and nothing was in progress is not there. Beside that, how high each
+    rate is that its calls are held to now.
     """
     found_id = id_or_404(campaign_id, "Campaign")
     try:
@@ -104,11 +135,15 @@ def get_pacing(query: PacingValues, campaign_id: str) -> Response:
     with transaction(writes=False):
         campaign_or_404(found_id)
         steps = pace_history.pace(found_id, asked)
+        terms = Terms.of(found_id)
+    gateways = rates_now(Kind.GATEWAY, {route.id: route.cps for route in terms.gateways})
+    nodes = [Configured(node["cps"], node["rate_now"]) for node in nodes_taking_calls()]
     return json_answer(
         {
             "from": asked.start,
             "to": asked.end,
             "step_seconds": asked.step_seconds,
             "pacing": cast("object", steps),
+            "rates": cast("object", pace_rates.rates(terms, nodes, gateways)),
         }
     )

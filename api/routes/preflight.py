@@ -241,7 +241,7 @@ def preflight_campaign(campaign_id: str) -> Response:
 
 def _nodes() -> preflight_caps.NodeCaps:
     """What the nodes that take calls have together; nothing is known where no dialer tells of them."""
-    up = [node for node in nodes.every_node() if node["state"] == "up" and not node["draining"]]
+    up = nodes.nodes_taking_calls()
     if not up:
         return preflight_caps.NodeCaps()
     cps, channels = ([node[name] for node in up] for name in ("cps", "channels"))

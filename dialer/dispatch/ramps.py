@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dialer.dispatch.slow_start import DOUBLES_AFTER, LAST_LEVEL, RampSteps
+from campaigns.slow_start import DOUBLES_AFTER, LAST_LEVEL
+from dialer.dispatch.slow_start import RampSteps
 from models import db, rows
 
 _SAID = "unnest(%s::uuid[], %s::int[], %s::int[]) AS said (id, generation, level)"

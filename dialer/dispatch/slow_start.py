@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from campaigns.dispositions import Disposition
+from campaigns.slow_start import DOUBLES_AFTER, LAST_LEVEL, share
 from dialer.capacity.backpressure import REFUSED_SHARE, refused_by
 from dialer.dispatch.plans import Plan
 from dialer.record.commit import Commit
@@ -22,19 +23,10 @@ from limits.caps import NodeCaps
 from limits.rate_cuts import Kind
 
 WORD = "slow_start"
-FIRST_SHARE = 0.1
-DOUBLES_AFTER = 10.0
-LAST_LEVEL = 4
-"""At which the share is whole, and the slow start over."""
 BURST_SECONDS = 0.25
 """What was not used is kept for so long, beside one call: a look comes a little late, and there are no half calls."""
 LOOK_SECONDS = 0.1
 """A campaign is looked at for some calls at a time, where its rate has several for so long."""
-
-
-def share(level: int) -> float:
-    """What of the rate a campaign may use at a level."""
-    return min(1.0, FIRST_SHARE * (1 << level))
 
 
 def full_rate(plan: Plan, nodes: Sequence[NodeCaps]) -> float:

@@ -94,6 +94,9 @@ def _from_upload_to_end(board: Board, relay: Relay) -> str:
         expect(page.locator("#done")).not_to_have_text("0 %")
         expect(page.locator("#last tbody tr")).not_to_have_count(0)
         expect(page.locator("#log")).to_contain_text("started it")
+        # Each rate that holds it is a line of the plot, and stands in the table beneath.
+        expect(page.locator("#plot-rates")).to_contain_text("the nodes’ pace")
+        expect(page.locator("#plot .cap")).not_to_have_count(0)
         with relay.cut():
             expect(page.locator("#live")).to_have_attribute("data-state", "away")
             expect(page.locator("#live")).to_contain_text("nothing is missed here")
@@ -110,6 +113,11 @@ def _from_upload_to_end(board: Board, relay: Relay) -> str:
             expect(page.locator(f"#n-{name}")).to_have_text(number)
         page.locator("#last a").first.click()
         expect(page.get_by_role("heading", name="Call 1")).to_be_visible()
+        page.goto(campaign)
+        page.get_by_role("link", name="How fast it was dialled").click()
+        # By the viewer's clocks, as the plot is.
+        expect(page.get_by_role("heading", name=ZONE)).to_be_visible()
+        page.wait_for_function("document.querySelector('img.pace').naturalWidth > 0")
     return str(campaign)
 
 

@@ -116,7 +116,11 @@ def _pace(route: Route) -> None:
         cap = "gateway_cps" if rate == 40 else "gateway_paused" if 110 <= second < 150 else None
         steps.append({"at": at.isoformat(), "offered": 60, "admitted": rate - (wobble if rate < 40 else 0),
                       "live_calls": rate * 2, "cap": cap})  # fmt: skip
-    route.fulfill(json={"pacing": steps})
+    rates = [
+        {"cap": cap, "calls_per_second": height}
+        for cap, height in (("node_cps", 60.0), ("gateway_cps", 40.0), ("tenant_minute", 100.0))
+    ]
+    route.fulfill(json={"pacing": steps, "rates": rates})
 
 
 if __name__ == "__main__":

@@ -170,8 +170,8 @@ for (const field of document.querySelectorAll("input[type=datetime-local][data-u
   });
 }
 
-// Reports are told by the viewer's own clocks, unless others are asked for.
-for (const link of document.querySelectorAll('a[href^="/reports"]')) {
+// Reports and plots are told by the viewer's own clocks, unless others are asked for.
+for (const link of document.querySelectorAll('a[href^="/reports"], a[data-zoned]')) {
   const address = new URL(link.href);
   if (!address.searchParams.has("zone")) address.searchParams.set("zone", Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
   link.href = address.href;

@@ -13,8 +13,11 @@ const ROWS = 15;
 const NEW_ROWS = 3;
 const page = document.getElementById("campaign");
 const parts = { head: document.getElementById("head"), calls: document.getElementById("calls") };
-const CAPS = JSON.parse(page.dataset.caps), AT_CAP = new Set(JSON.parse(page.dataset.full));
-const state = { words: JSON.parse(page.dataset.words), snapshot: null, fresh: new Map(), begun: new Map(), caps: new Map(), headOld: false, callsOld: false, moved: 0, heard: 0, best: Infinity, behind: 0, stream: null, over: false };
+const CAPS = JSON.parse(page.dataset.caps), RATES = JSON.parse(page.dataset.rates);
+// A rate so many times as high as all else would leave no height to that: it is named above the plot.
+const FAR = 3;
+const LINE_PX = 14;
+const state = { words: JSON.parse(page.dataset.words), snapshot: null, fresh: new Map(), begun: new Map(), caps: new Map(), rates: [], headOld: false, callsOld: false, moved: 0, heard: 0, best: Infinity, behind: 0, stream: null, over: false };
 
 function heard(at) {
   state.heard = Date.now();
@@ -111,15 +114,52 @@ function runsOf(seconds) {
   return runs;
 }
 
+function rateWords(rate) {
+  return `${RATES[rate.cap] ?? rate.cap.replaceAll("_", " ")} ${NUMBERS.format(rate.calls_per_second)}/s`;
+}
+
+// Each rate at its height, with its name; names of lines that lie close together stand above the uppermost.
+function drawRates(near, py, left, right) {
+  const drawn = [], named = [];
+  for (const rate of [...near].sort((one, other) => other.calls_per_second - one.calls_per_second)) {
+    const level = py(rate.calls_per_second), last = named.at(-1);
+    drawn.push(shape("line", { class: "cap", x1: left, x2: right, y1: level, y2: level }));
+    if (last && level - last.level < LINE_PX) last.words.push(rateWords(rate));
+    else named.push({ level, words: [rateWords(rate)] });
+  }
+  for (const { level, words } of named) drawn.push(shape("text", { class: "note", x: right - 4, y: level - 4, "text-anchor": "end" }, words.join(", ")));
+  return drawn;
+}
+
+// The same as a table beneath it.
+function tableRates() {
+  const table = document.getElementById("plot-rates");
+  if (!table) return;
+  const rows = state.rates.map((rate) => {
+    const row = document.createElement("tr"), name = document.createElement("th");
+    name.scope = "row";
+    name.textContent = RATES[rate.cap] ?? rate.cap.replaceAll("_", " ");
+    row.append(name);
+    cell(row, "n", NUMBERS.format(rate.calls_per_second));
+    return row;
+  });
+  table.hidden = !rows.length;
+  table.tBodies[0].replaceChildren(...rows);
+}
+
 // Drawn for the width that it has: its words stay as large as the page's.
 function drawPlot() {
   const plot = document.getElementById("plot");
   if (!plot) return;
-  const width = Math.max(280, plot.clientWidth), height = 180, left = 34, bottom = height - 24, top = 24;
+  const width = Math.max(280, plot.clientWidth), height = 180, left = 34, bottom = height - 24;
   const now = Math.floor((Date.now() - (Number.isFinite(state.best) ? state.best : 0)) / 1000) - 1;
   const seconds = Array.from({ length: SPAN }, (_, index) => now - SPAN + 1 + index);
   const rates = seconds.map((second) => state.begun.get(second) ?? 0);
-  const most = Math.max(4, ...rates), step = Math.ceil(most / 4), high = step * 4;
+  const heights = state.rates.map((rate) => rate.calls_per_second);
+  const busiest = Math.max(4, ...rates, heights.length ? Math.min(...heights) : 0);
+  const near = state.rates.filter((rate) => rate.calls_per_second <= FAR * busiest);
+  const far = state.rates.filter((rate) => !near.includes(rate)), top = far.length ? 24 + LINE_PX : 24;
+  const most = Math.max(busiest, ...near.map((rate) => rate.calls_per_second)), step = Math.ceil(most / 4), high = step * 4;
   const px = (index) => left + ((width - left - 4) * index) / (SPAN - 1);
   const py = (rate) => bottom - ((bottom - top) * rate) / high;
   const drawn = [];
@@ -136,10 +176,14 @@ function drawPlot() {
   const line = rates.map((rate, index) => `${px(index).toFixed(1)},${py(rate).toFixed(1)}`).join(" ");
   drawn.push(shape("polygon", { class: "area", points: `${left},${bottom} ${line} ${px(SPAN - 1)},${bottom}` }));
   drawn.push(shape("polyline", { class: "rate", points: line }));
+  if (far.length) drawn.push(shape("text", { class: "note", x: width - 8, y: 12, "text-anchor": "end" }, `↑ ${far.map(rateWords).join(", ")}`));
+  const bound = new Map(near.map((rate) => [rate.cap, py(rate.calls_per_second)]));
   let free = left;
   for (const { cap, first, last } of runsOf(seconds)) {
-    const level = (AT_CAP.has(cap) ? py(Math.max(...rates.slice(first, last + 1))) : bottom) - 4;
+    const level = bound.get(cap) ?? bottom - 4;
     drawn.push(shape("line", { class: "held", x1: px(first), x2: px(last + 1), y1: level, y2: level }));
+    // Where its own line is, that has its name.
+    if (bound.has(cap)) continue;
     const words = CAPS[cap] ?? cap.replaceAll("_", " "), long = words.length * 6.4;
     const x = Math.min(px(first) + 4, width - long - 4);
     // Where it would stand on another, the sentence above and the page of that minute say it.
@@ -147,6 +191,7 @@ function drawPlot() {
     drawn.push(shape("text", { class: "note", x, y: level - 4 }, words));
     free = x + long + 8;
   }
+  drawn.push(...drawRates(near, py, left, width - 4));
   plot.setAttribute("viewBox", `0 0 ${width} ${height}`);
   plot.replaceChildren(...drawn);
   for (const second of state.begun.keys()) if (second < now - SPAN) state.begun.delete(second);
@@ -159,13 +204,16 @@ async function readPace() {
   try {
     const response = await fetch(`${page.dataset.pacing}?from=${encodeURIComponent(from)}`);
     if (!response.ok) return;
-    for (const step of (await response.json()).pacing) {
+    const { pacing, rates } = await response.json();
+    state.rates = rates;
+    tableRates();
+    for (const step of pacing) {
       const second = Math.floor(Date.parse(step.at) / 1000);
       state.begun.set(second, Math.max(step.admitted, state.begun.get(second) ?? 0));
       if (step.cap) state.caps.set(second, step.cap);
     }
     if (!document.getElementById("plot")) return;
-    const held = state.caps.size ? " The broken line: what held it there." : "";
+    const held = state.caps.size ? " Where a line is broken and thick, that held it back." : "";
     put("plot-says", `Calls begun each second, for three minutes.${held}`);
   } catch {
     // The stream says that the server is away.

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from coordination.membership import Membership
+from limits.rate_cuts import Kind, RateCuts
 from tests.integration.api.site import Site
 
+DIAL = "sofia/gateway/west/{number}"
 BEGIN = "2026-01-31T09:00:00.000Z"
 
 
@@ -131,3 +134,48 @@ def test_a_wrong_span_is_refused_by_name(site: Site, query: dict[str, Any], mess
     assert response.status_code == 400
     assert response.text.startswith(next(iter(query))) or message is not None
     assert message is None or response.text == message
+
+
+def test_the_rates_that_its_calls_are_held_to_are_told_beside_it(site: Site) -> None:
+    """Of two nodes, a third of which is drained; of a gateway that refused, and one that is failed over to."""
+    campaign_id = site.in_state("running")
+    path = f"/campaigns/{campaign_id}/pacing"
+    assert site.get(path).json["rates"] == []
+    membership = Membership(site.services.redis, site.services.settings.redis_prefix)
+    up = [{"name": name, "connected": True, "source": "api"} for name in ("fs1", "fs2", "fs3")]
+    membership.register("d0192f3a4b5c6", {"nodes": up})
+    for name, cps in (("fs1", 30), ("fs2", 20), ("fs3", 50)):
+        node = {"name": name, "host": f"{name}.example", "port": 8021, "password": "secret", "cps": cps}
+        assert site.post("/nodes", role="platform", json=node).status_code == 201
+    assert site.post("/nodes/fs3/drain", role="platform").status_code == 200
+    (own,) = site.sql(
+        "UPDATE gateway SET cps = 12 WHERE id = (SELECT gateway_id FROM phone_number WHERE id = %s) RETURNING id",
+        site.phone_number_id,
+    )
+    other = site.post("/gateways", role="platform", json={"name": "west", "dial_string": DIAL, "cps": 8}).json
+    patched = site.request(
+        "PATCH", f"/gateways/{own['id']}", role="platform", json={"failover": [other["id"]]}
+    )
+    assert patched.status_code == 200, patched.text
+    cuts = RateCuts(site.services.redis, site.services.settings.redis_prefix)
+    assert cuts.record_refusal(Kind.GATEWAY, str(own["id"]), 12)
+    site.sql(
+        "INSERT INTO call_limits (tenant_id, calls_per_minute) VALUES ('demo', 600)"
+        " ON CONFLICT (tenant_id) DO UPDATE SET calls_per_minute = 600 RETURNING tenant_id"
+    )
+    site.sql("UPDATE campaign SET slow_start = true, generation = 3 WHERE id = %s RETURNING id", campaign_id)
+    for generation, expected in ((2, 1.0), (3, 4.0)):
+        # That of an earlier run says nothing.
+        site.sql(
+            "INSERT INTO campaign_ramp (campaign_id, generation, level) VALUES (%s, %s, 2)"
+            " ON CONFLICT (campaign_id) DO UPDATE SET generation = excluded.generation RETURNING level",
+            campaign_id,
+            generation,
+        )
+        told = {rate["cap"]: rate["calls_per_second"] for rate in site.get(path, role="read").json["rates"]}
+        # What was cut comes back, a tenth every five seconds.
+        assert 14.0 <= told.pop("gateway_cps") < 20.0
+        assert told == {"node_cps": 50.0, "tenant_minute": 10.0, "slow_start": expected}
+    site.sql("UPDATE gateway SET paused_at = now(), probe_at = now() WHERE id = %s RETURNING id", own["id"])
+    told = {rate["cap"]: rate["calls_per_second"] for rate in site.get(path).json["rates"]}
+    assert told["gateway_cps"] == 8.0

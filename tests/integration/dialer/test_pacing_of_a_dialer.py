@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dialer.dispatch.slow_start import LAST_LEVEL
+from campaigns.slow_start import LAST_LEVEL
 from models import db, rows
 from tests.factories import World, make_campaign
 from tests.integration.dialer.dialer_rig import Dialer

@@ -9,13 +9,14 @@ import gevent
 import pytest
 from peewee import OperationalError
 
+from campaigns.slow_start import DOUBLES_AFTER, LAST_LEVEL
 from dialer.dispatch import pace_log, ramps
 from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.pace_counts import PaceCounts
 from dialer.dispatch.pace_log import PaceLog
 from dialer.dispatch.plan_rows import running
 from dialer.dispatch.plans import Plan
-from dialer.dispatch.slow_start import DOUBLES_AFTER, LAST_LEVEL, RampSteps
+from dialer.dispatch.slow_start import RampSteps
 from models import CampaignStatus, db, new_id, rows
 from tests.factories import World, make_campaign
 

@@ -181,12 +181,40 @@ def test_any_minute_s_pace_is_drawn_and_told(site: Site, at: str) -> None:
     said = browser.text(path, at=at)
     if not at:
         assert "Its gateways start as many calls per second as they may. 1 s" in said
+    assert re.search(r"\d\d:\d\d – \d\d:\d\d, UTC", said)
+    assert "Calls a second that it may have" not in said
     for narrow in ({}, {"narrow": "1"}):
         image = browser.client.get(f"{path}.svg", query_string={"at": at, **narrow})
         assert (image.status_code, image.mimetype) == (200, "image/svg+xml")
         assert "<script" not in image.text
         assert not re.search(r"(?:href|src|url)[=(]", image.text)
         assert image.headers["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def test_the_rates_that_hold_it_are_lines_of_its_plot_and_a_table_by_the_viewer_s_clocks(site: Site) -> None:
+    campaign_id, browser = site.in_state("running"), Browser(site, "read")
+    site.sql("INSERT INTO call_limits (tenant_id, calls_per_minute) VALUES ('demo', 480) ON CONFLICT (tenant_id)"
+             " DO UPDATE SET calls_per_minute = 480 RETURNING tenant_id")  # fmt: skip
+    site.sql("UPDATE gateway SET cps = 5 RETURNING id")
+    site.sql(
+        "INSERT INTO campaign_pace (campaign_id, second, dialer_id, offered, admitted, live_calls, cap)"
+        " VALUES (%s, date_trunc('second', now()) - interval '1 minute', 'd1', 9, 5, 3, 'gateway_cps')",
+        campaign_id,
+    )
+    try:
+        path, zone = f"/campaigns/{campaign_id}/pace", {"zone": "Asia/Kathmandu"}
+        said = browser.text(path, **zone)
+        assert "the gateways’ pace 5 the tenant’s calls a minute 8" in said
+        assert "Asia/Kathmandu" in said
+        image = browser.client.get(f"{path}.svg", query_string=zone).text
+        for name in ("the gateways’ pace: 5/s", "the tenant’s calls a minute: 8/s", "Asia/Kathmandu",
+                     "held back by the gateways’ pace"):  # fmt: skip
+            assert name in image
+        assert browser.client.get(f"{path}.svg", query_string={"zone": "../no/where"}).status_code == 200
+        assert "UTC" in browser.text(path, zone="Mars/Olympus")
+    finally:
+        site.sql("DELETE FROM call_limits RETURNING tenant_id")
+        site.sql("UPDATE gateway SET cps = NULL RETURNING id")
 
 
 def test_what_a_list_says_is_shown_and_does_nothing(site: Site) -> None:

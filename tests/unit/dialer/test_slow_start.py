@@ -12,15 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.dispositions import Disposition
+from campaigns.slow_start import DOUBLES_AFTER, LAST_LEVEL, share
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.slow_start import (
     BURST_SECONDS,
-    DOUBLES_AFTER,
-    LAST_LEVEL,
     RampSteps,
     SlowStarts,
     full_rate,
-    share,
 )
 from dialer.record.commit import Commit
 from dialer.record.outcomes import Ended, Written
