@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
-from campaigns.preflight_caps import MINUTE, Route, routes
+from campaigns.preflight_caps import LEAVING, MINUTE, Route
 from campaigns.slow_start import LAST_LEVEL, share
 from models import rows
 
 RATES: Final = ("node_cps", "gateway_cps", "tenant_minute", "slow_start")
-_TERMS = """
-    SELECT l.calls_per_minute, c.max_concurrent_calls, p.gateway_id,
+_TERMS = f"""
+    SELECT l.calls_per_minute, c.max_concurrent_calls,
+        (SELECT coalesce(jsonb_agg(to_jsonb(leaving)), '[]') FROM ({LEAVING.format(own="p.gateway_id")}) AS leaving)
+            AS gateways,
         CASE WHEN c.slow_start AND c.status = 'running' THEN coalesce(ramp.level, 0) END AS slow_level
     FROM campaign AS c JOIN phone_number AS p ON p.id = c.phone_number_id
     LEFT JOIN call_limits AS l ON l.tenant_id = c.tenant_id
@@ -55,8 +57,8 @@ class Terms:
     def of(cls, campaign_id: uuid.UUID) -> Self:
         """Those of a campaign that there is."""
         (row,) = rows(_TERMS, campaign_id)
-        leaving = [route for route in routes(row.pop("gateway_id")) if not route.paused]
-        return cls(gateways=leaving, **row)
+        leaving = [Route(**gateway) for gateway in row.pop("gateways")]
+        return cls(gateways=[route for route in leaving if not route.paused], **row)
 
 
 def rates(terms: Terms, nodes: Sequence[Configured], gateways_now: Mapping[str, int | None]) -> list[Rate]:

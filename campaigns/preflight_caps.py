@@ -14,12 +14,14 @@ from campaigns.single_calls import Limits, Used
 from models import DialOrder, rows
 
 MINUTE = 60.0
-_GATEWAYS = """
+LEAVING = """
     SELECT other.id::text, other.cps, other.channels, other.prefixes, other.cost,
         other.paused_at IS NOT NULL AS paused
     FROM gateway AS own, LATERAL jsonb_array_elements_text(jsonb_build_array(own.id) || own.failover)
         WITH ORDINALITY AS named (id, place) JOIN gateway AS other ON other.id::text = named.id
-    WHERE own.id = %s AND other.deleted_at IS NULL ORDER BY named.place"""
+    WHERE own.id = {own} AND other.deleted_at IS NULL ORDER BY named.place"""
+"""The gateways that calls leave by, of a caller id whose own gateway is named."""
+_GATEWAYS = LEAVING.format(own="%s")
 
 
 @dataclass(frozen=True, slots=True)
