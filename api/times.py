@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from campaigns import time_zones
+
 _LOCAL = r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?"
 LOCAL = re.compile(_LOCAL, re.ASCII)
 RFC3339 = re.compile(_LOCAL + r"([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
@@ -41,6 +43,11 @@ def _parsed(text: str) -> datetime:
     return datetime.fromisoformat(
         re.sub(r"\.(\d+)", lambda fraction: "." + fraction[1][:6].ljust(6, "0"), text.upper())
     )
+
+
+def by_clocks_of(zone: str, at: datetime) -> datetime:
+    """A moment as clocks of an IANA zone show it. Raises ValueError where there is no such zone."""
+    return at.astimezone(time_zones.zone(zone))
 
 
 def utcnow() -> datetime:

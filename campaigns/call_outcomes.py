@@ -28,6 +28,11 @@ SELECT cause, sip_status, count(*)::int AS calls FROM (
     ORDER BY created_at DESC, id DESC LIMIT %s
 ) AS last GROUP BY cause, sip_status ORDER BY calls DESC, cause, sip_status LIMIT %s
 """
+_OUTCOMES = f"""
+SELECT (SELECT kept_outcomes FROM campaign WHERE id = %s AND purged_at IS NOT NULL) AS kept,
+    coalesce((SELECT json_agg(ended) FROM ({_BY_DISPOSITION}) AS ended), '[]') AS dispositions,
+    coalesce((SELECT json_agg(ended) FROM ({_CAUSES}) AS ended), '[]') AS causes
+"""
 RATE_SECONDS = 5
 RECENT = f"""(
         SELECT count(*) FROM call WHERE campaign_id = c.id
@@ -96,25 +101,11 @@ def rate(recent: int) -> float:
 
 def of_campaign(campaign_id: uuid.UUID) -> Outcomes:
     """What became of its calls, on the connection that the caller holds; as it was kept, where they are gone."""
-    for row in rows(
-        "SELECT kept_outcomes FROM campaign WHERE id = %s AND purged_at IS NOT NULL", campaign_id
-    ):
-        kept = row["kept_outcomes"]
-        return _outcomes(kept["dispositions"], kept["top_causes"])
-    return counted(campaign_id)
-
-
-def counted(campaign_id: uuid.UUID) -> Outcomes:
-    """What became of its calls, by the calls."""
-    by_disposition = rows(_BY_DISPOSITION, campaign_id, campaign_id)
-    causes = rows(_CAUSES, campaign_id, LAST_CALLS, TOP)
-    return _outcomes(
-        {row["disposition"]: row["calls"] for row in by_disposition},
-        [{"cause": row["cause"], "sip_status": row["sip_status"], "calls": row["calls"]} for row in causes],
-    )
-
-
-def _outcomes(dispositions: Mapping[str, int], top_causes: Sequence[CauseCount]) -> Outcomes:
+    (found,) = rows(_OUTCOMES, *(campaign_id,) * 4, LAST_CALLS, TOP)
+    dispositions: Mapping[str, int] = {row["disposition"]: row["calls"] for row in found["dispositions"]}
+    top_causes: Sequence[CauseCount] = found["causes"]
+    if found["kept"] is not None:
+        dispositions, top_causes = found["kept"]["dispositions"], found["kept"]["top_causes"]
     return {
         "calls_ended": sum(calls for word, calls in dispositions.items() if word != Disposition.NOT_SENT),
         "picked_up": sum(dispositions.get(word, 0) for word in PICKED_UP),

@@ -32,7 +32,7 @@ _COLUMNS = """
     c.slow_start, c.keep_open, c.end_at, c.time_zone, c.windows, c.holidays, c.policy_packs, c.purpose,
     c.key_column, c.duplicates, c.duplicates_hours, c.external_id, c.metadata, c.cloned_from,
     c.breaker_exempt_at, c.breaker_exempt_by,
-    c.cloned_from IS NOT NULL OR EXISTS (SELECT FROM campaign AS clone
+    c.purged_at, c.cloned_from IS NOT NULL OR EXISTS (SELECT FROM campaign AS clone
         WHERE clone.family_id = c.id AND clone.deleted_at IS NULL) AS of_family,
     c.status IN ('running', 'paused') AND c.breaker_exempt_at IS NULL
         AND EXISTS (SELECT FROM breaker WHERE released_at IS NULL) AS may_be_held"""
@@ -92,6 +92,7 @@ class CampaignRow:
     may_be_held: bool
     duplicates: str
     duplicates_hours: int | None
+    purged_at: datetime | None
     counts: Mapping[str, int]
     import_: Mapping[str, object]
 
@@ -174,13 +175,6 @@ def campaigns(
         *params,
     )
     return [_campaign_row(row) for row in found], total["n"]
-
-
-def purged_at(campaign_id: uuid.UUID) -> datetime | None:
-    """Since when a campaign's contacts and calls are gone; None while they are there."""
-    found = rows("SELECT purged_at FROM campaign WHERE id = %s", campaign_id)
-    when: datetime | None = found[0]["purged_at"] if found else None
-    return when
 
 
 def json_text(value: Mapping[str, str]) -> str:

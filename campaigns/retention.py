@@ -111,6 +111,6 @@ def any_marked() -> bool:
 
 
 def _mark(campaign_id: uuid.UUID) -> int:
-    kept = orjson.dumps(call_outcomes.counted(campaign_id)).decode()
+    kept = orjson.dumps(call_outcomes.of_campaign(campaign_id)).decode()
     marked: int = db.execute_sql(_MARK, (kept, campaign_id)).rowcount
     return marked

@@ -36,6 +36,7 @@ from web.refusal_words import by_words
 from web.report_words import percent
 from web.sentences import figure
 from web.showing import lasting, timed
+from web.there import there
 from web.words import blocked_sentence, cause_words, state_chip
 
 NAVIGATION: Final = (
@@ -83,6 +84,7 @@ DONE_WORDS: Final = {
 FILTERS: Final = {
     "timed": timed,
     "figure": figure,
+    "there": there,
     "lasting": lasting,
     "state_chip": state_chip,
     "blocked_sentence": blocked_sentence,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -13,10 +14,11 @@ from api.blueprint import PREFIX
 from web.ask import USED, Refused, ask
 from web.blueprint import blp
 from web.campaign_settings import instant
+from web.gateway_names import gateway_names
 from web.list_filters import ENDS, chosen, e164, further, span
 from web.pages import page, shown
 from web.showing import address
-from web.story import decision, told
+from web.story import decision, story
 from web.words import contact_chip, refusal
 
 PER_PAGE: Final = 50
@@ -169,14 +171,19 @@ def _contacts(campaign_id: str, fault: str | None = None, status: int = 200) -> 
 def _contact(campaign_id: str, contact_id: str, fault: str | None = None, status: int = 200) -> Response:
     campaign = _campaign(campaign_id)
     found = ask("GET", f"/campaigns/{campaign['id']}/contacts/{quote(contact_id, safe='')}")
+    path = f"/campaigns/{campaign['id']}/contacts/{found['id']}/decisions"
+    decisions = ask("GET", path, {"order": "newest", "limit": CALLS})["decisions"][::-1]
     calls = ask("GET", "/calls", {"contact_id": found["id"], "limit": CALLS})["calls"]
-    sentence, at = decision(found, campaign)
+    now = datetime.now(UTC)
+    sentence, at = decision(found, campaign, decisions, now)
     values = {
         "campaign": campaign,
         "contact": found,
         "name": next(iter(found["custom_fields"].values()), "")[:60],
         "chip": contact_chip(found),
-        "calls": [told(call) for call in calls],
+        "story": story(found, calls, decisions, campaign, gateway_names()),
+        "called": bool(calls),
+        "now": now,
         "sentence": sentence,
         "at": at,
         "actions": actions_of(found, campaign),

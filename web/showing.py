@@ -17,6 +17,7 @@ from web.sentences import figure, sentence
 
 PER_PAGE: Final = 50
 BAR: Final = 1000
+PLAIN: Final = {"clock": "%H:%M:%S UTC", "day": "%Y-%m-%d", "dated": "%Y-%m-%d %H:%M:%S UTC"}
 
 
 def moment(value: datetime | str) -> datetime:
@@ -32,13 +33,11 @@ def rfc3339(value: datetime | str) -> str:
 def plain_time(value: datetime | str, kind: str) -> str:
     """What stands there until the browser has written it in the viewer's zone, and where it runs no scripts."""
     at = moment(value).astimezone(UTC)
-    if kind == "clock":
-        return at.strftime("%H:%M:%S UTC")
-    return at.strftime("%Y-%m-%d" if kind == "day" else "%Y-%m-%d %H:%M UTC")
+    return at.strftime(PLAIN.get(kind, "%Y-%m-%d %H:%M UTC"))
 
 
 def timed(value: datetime | str, kind: str = "moment") -> Markup:
-    """A time, as the browser is to write it: a `moment`, its `clock` or its `day`."""
+    """A time, as the browser is to write it: a `moment`, its `clock`, its `day`, or both of these (`dated`)."""
     return Markup('<time datetime="{}" data-show="{}">{}</time>').format(
         rfc3339(value), kind, plain_time(value, kind)
     )

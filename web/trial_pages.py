@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from web.ask import USED, Refused, ask
 from web.blueprint import blp
+from web.gateway_names import gateway_names
 from web.pages import fragment, page, shown
 from web.story import told
 from web.words import call_chip, meaning
@@ -64,7 +65,7 @@ def _call(call_id: str) -> dict[str, Any]:
         "chip": call_chip(call),
         "waits": call["state"] == QUEUED,
         # Of one that no dialer placed there is nothing to tell but why.
-        "story": told(call) if call["node"] else None,
+        "story": told(call, gateway_names()) if call["node"] else None,
         "meaning": meaning(call["disposition"]),
     }
 

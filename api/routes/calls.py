@@ -275,12 +275,16 @@ def _calls(tenant_id: str, query: CallFilters, page: Page) -> tuple[Sequence[Map
     given = given or {"tenant_id": tenant_id}
     given |= {name: value for name, value in query.items() if name in ("disposition", "state")}
     start = () if page.after is None else _start(page.after, tenant_id)
-    total = _total(tenant_id, given, query)
-    if not total:
-        return [], 0
     span, moments = within(query)
     where, params = _where(given, start, newest=query["order"] == "newest")
-    return _page(where + span, [*params, *moments], tenant_id, query, page), total
+    where, params = where + span, [*params, *moments]
+    if _of_contacts(given):
+        found = _page(where, params, tenant_id, query, page)
+        # There are a few: mostly no more than one page has.
+        whole = not start and not page.offset and len(found) < page.limit
+        return found, len(found) if whole else _total(tenant_id, given, query)
+    total = _total(tenant_id, given, query)
+    return (_page(where, params, tenant_id, query, page) if total else []), total
 
 
 def _where(
@@ -322,6 +326,11 @@ def _page(
     )
 
 
+def _of_contacts(given: Mapping[str, object]) -> bool:
+    """Whether it is about one contact, or those of a number."""
+    return any(name.startswith("contact_id") for name in given)
+
+
 def _equal(name: str) -> str:
     return f"{name}(%s::uuid[])" if name.endswith("ANY") else f"{name} = %s"
 
@@ -330,7 +339,7 @@ def _total(tenant_id: str, given: Mapping[str, Any], query: CallFilters) -> int:
     """How many calls match, without reading them all: of a contact or a number there are a few, of others it is
     kept, day by day."""
     span, moments = within(query)
-    if any(name.startswith("contact_id") for name in given):
+    if _of_contacts(given):
         where = " AND ".join(_equal(name) for name in given) + span
         return int(rows(f"SELECT count(*) AS n FROM call WHERE {where}", *given.values(), *moments)[0]["n"])
     kept = {name: given.get(name) for name in ("campaign_id", "state", "disposition")}

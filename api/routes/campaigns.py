@@ -188,12 +188,9 @@ def one_campaign(found: CampaignRow, *, outcomes: bool = False) -> Response:
     if policy is not None:
         told["policy"] = policy
     if outcomes or found.end_reason is not None:
-        # The calls of one that goes on are there.
-        outcomes_of = call_outcomes.counted if found.end_reason is None else call_outcomes.of_campaign
-        told["outcomes"] = outcomes_of(found.id)
+        told["outcomes"] = call_outcomes.of_campaign(found.id)
     if found.end_reason is not None:
-        purged_at = queries.purged_at(found.id)
-        told |= {} if purged_at is None else {"purged_at": purged_at}
+        told |= {} if found.purged_at is None else {"purged_at": found.purged_at}
     if found.of_family:
         told["family"] = families.of_campaign(found.id)
     held = outcome_breakers.held(found.id) if found.may_be_held else []

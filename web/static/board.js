@@ -2,8 +2,10 @@
 "use strict";
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const SHORT = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
+const SHORT_PARTS = { hour: "2-digit", minute: "2-digit" };
+const SHORT = new Intl.DateTimeFormat(undefined, SHORT_PARTS);
+const DAY_PARTS = { day: "numeric", month: "short", year: "numeric" };
+const DAY = new Intl.DateTimeFormat(undefined, DAY_PARTS);
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const NUMBERS = new Intl.NumberFormat();
 const TENTHS = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -16,16 +18,38 @@ function sameDay(one, other) {
 function moment(at, kind) {
   if (kind === "clock") return CLOCK.format(at);
   if (kind === "day") return DAY.format(at);
+  if (kind === "dated") return `${DAY.format(at)}, ${CLOCK.format(at)}`;
   return sameDay(at, new Date()) ? SHORT.format(at) : `${DAY.format(at)}, ${SHORT.format(at)}`;
+}
+
+// By the clocks of another zone, with the day where that is another than here; as the server wrote it where the browser
+// does not know the zone.
+function there(at, zone, written) {
+  try {
+    const short = new Intl.DateTimeFormat(undefined, { ...SHORT_PARTS, timeZone: zone }).format(at);
+    const day = new Intl.DateTimeFormat(undefined, { ...DAY_PARTS, timeZone: zone }).format(at);
+    return day === DAY.format(at) ? short : `${day}, ${short}`;
+  } catch {
+    return written;
+  }
 }
 
 // Everything below `root` as the viewer's browser writes it.
 function localize(root) {
   for (const element of root.querySelectorAll("time[datetime]")) {
-    const at = new Date(element.dateTime);
+    const at = new Date(element.dateTime), { show, zone } = element.dataset;
     if (Number.isNaN(at.getTime())) continue;
-    element.textContent = moment(at, element.dataset.show);
+    element.textContent = zone ? there(at, zone, element.textContent) : moment(at, show);
     element.title = FULL.format(at);
+  }
+  // Of steps that follow one another the day stands with the first, and wherever it is another than before.
+  for (const steps of root.querySelectorAll(".steps")) {
+    let before = null;
+    for (const element of steps.querySelectorAll("li > time")) {
+      const at = new Date(element.dateTime);
+      element.textContent = moment(at, before && sameDay(at, before) ? "clock" : "dated");
+      before = at;
+    }
   }
   for (const element of root.querySelectorAll("data[value]")) {
     element.textContent = (element.dataset.show === "tenths" ? TENTHS : NUMBERS).format(Number(element.value));

@@ -11,6 +11,7 @@ from campaigns import call_counts
 from models import db, new_id
 from tests.integration.api.resource_routes import NOBODY, call_of
 from tests.integration.api.site import Site
+from tests.integration.web.statements import counted
 
 FIELDS = [
     "id", "campaign_id", "contact_id", "phone_number", "caller_id", "seq", "attempt", "state", "node", "gateway_id",
@@ -74,6 +75,24 @@ def test_each_send_is_a_row_of_its_own_in_order(site: Site) -> None:
     third = call_of(site, campaign_id, seq=3)
     assert ids(site.get("/calls")) == [first, second, third]
     assert [call["attempt"] for call in site.get("/calls").json["calls"]] == [None, 1, None]
+
+
+def test_the_calls_of_a_contact_that_one_page_has_are_not_counted_besides(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_id = site.create(1)
+    calls = [call_of(site, campaign_id, seq=seq, **(ENDED | {"attempt": seq})) for seq in (1, 2, 3)]
+    contact = site.get(f"/campaigns/{campaign_id}/contacts").json["contacts"][0]["id"]
+    asked = counted(monkeypatch)
+    for limit, statements in ((100, 2), (3, 3), (2, 3)):
+        asked.clear()
+        found = site.get(f"/calls?contact_id={contact}&limit={limit}").json
+        assert (found["total"], [call["id"] for call in found["calls"]]) == (3, calls[:limit])
+        assert len([sql for sql in asked if "FROM call" in sql or "FROM contact" in sql]) == statements
+    assert site.get(f"/calls?contact_id={contact}&limit=2&offset=2").json["total"] == 3
+    assert site.get(f"/calls?contact_id={contact}&limit=9&starting_after={calls[0]}").json["total"] == 3
+    assert site.get(f"/calls?contact_id={contact}&disposition=invalid").json == {
+        "calls": [], "total": 0, "limit": 100, "offset": 0}  # fmt: skip
 
 
 def test_filters_narrow_together(site: Site) -> None:
@@ -206,8 +225,8 @@ def test_calls_of_a_campaign_are_found_by_an_index(site: Site, monkeypatch: pyte
                   f"campaign_id={campaign_ids[0]}&starting_after={first['id']}"):  # fmt: skip
         # Before these two, the call to start after is looked up by its id.
         plans = _plans(site, f"/calls?{query}&limit=100", monkeypatch)[-2:]
-        # Of those that are over, the total is kept: no call is read for it.
-        assert len(plans) == (1 if "state=ended" in query else 2)
+        # Of those that are over, the total is kept, and of a contact this page has all: no call is read for it.
+        assert len(plans) == (1 if "state=ended" in query or "contact_id" in query else 2)
         for plan in plans:
             assert not OTHERS_READ.search(plan), plan
             assert any(index in plan for index in BY), plan
