@@ -14,6 +14,11 @@ REPORTS = "tests/integration/web/test_reports_page.py"
 STEPS = "tests/integration/web/test_campaign_steps.py"
 SETTINGS = "tests/integration/web/test_settings_pages.py"
 DECISIONS = "tests/integration/api/test_contact_decisions.py"
+PEOPLE = "tests/integration/api/test_contact_pages.py"
+FEW_PARTS = (
+    "test_of_a_list_in_which_next_to_nobody_is_both_a_few_parts_are_looked_at_and_the_next_page_goes_on"
+)
+PACING = "tests/integration/api/test_pacing.py"
 LIST_PAGE = "tests/integration/web/test_campaign_list.py"
 
 SIGNED_IN = (
@@ -205,5 +210,29 @@ SIGNED_IN = (
         "        OR shown.session_id IS NOT NULL AND NOT EXISTS (",
         "        OR false AND NOT EXISTS (",
         (f"{SIGN_IN}::test_a_stream_is_opened_by_a_session_and_no_token_is_made_that_would_outlive_it",),
+    ),
+    Mutation(
+        "page by disposition without an end",
+        "who looks for a pair that nobody is has a whole list read",
+        "campaigns/contact_pages.py",
+        "        most = max(MOST_PARTS, self.limit + self.offset)\n",
+        "        most = LAST_POSITION\n",
+        (f"{PEOPLE}::{FEW_PARTS}",),
+    ),
+    Mutation(
+        "next page one contact too far",
+        "of a list that is looked at part by part somebody is passed over",
+        "campaigns/contact_pages.py",
+        '(">= block", "ASC") if self.newest else ("< (block + 1)", "DESC")',
+        '(">= block", "ASC") if self.newest else ("<= (block + 1)", "DESC")',
+        (f"{PARTS}::test_where_not_everybody_was_looked_at_the_page_says_so_and_goes_on",),
+    ),
+    Mutation(
+        "rate of a paused gateway",
+        "the plot has a line that nothing can reach while a gateway is paused",
+        "campaigns/pace_rates.py",
+        "[route for route in leaving if not route.paused]",
+        "leaving",
+        (f"{PACING}::test_the_rates_that_its_calls_are_held_to_are_told_beside_it",),
     ),
 )

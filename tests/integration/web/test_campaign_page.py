@@ -136,19 +136,19 @@ def test_where_not_everybody_was_looked_at_the_page_says_so_and_goes_on(
     for place, status in (
         (10, "failed"),
         (20, "completed"),
-        (BLOCK + 10, "failed"),
+        (BLOCK, "failed"),
         (BLOCK + 20, "completed"),
     ):
         site.move_contact(campaign_id, place, status)
     site.sql("UPDATE contact SET disposition = 'busy' WHERE campaign_id = %s AND position = %s RETURNING id",
-             campaign_id, BLOCK + 10)  # fmt: skip
+             campaign_id, BLOCK)  # fmt: skip
     site.sql("INSERT INTO contact_block (campaign_id, status, block) VALUES (%s, 'busy', 0)", campaign_id)
     path = f"/campaigns/{campaign_id}/contacts?status=failed&disposition=busy"
     page = browser.get(path).text
     assert "Nobody so far" in page
     assert "Nobody is like this now" not in page
     (further,) = re.findall(r'rel="next" href="([^"]+)"', page)
-    assert f"+1415555{BLOCK + 9:04d}" in browser.text(html.unescape(further))
+    assert f"+1415555{BLOCK - 1:04d}" in browser.text(html.unescape(further))
 
 
 def test_a_contact_s_story_tells_every_call_and_what_was_decided(site: Site) -> None:
