@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from web.ask import ask
 from web.blueprint import blp
+from web.nested_forms import window_sentence
 from web.pages import fragment, page, shown
 from web.showing import BarPart, address, bar_parts, page_number, paging, share
 from web.why import Sentence, why
@@ -48,6 +49,7 @@ class Line:
     done: Markup
     answered: Markup
     actions: tuple[tuple[str, str], ...]
+    window: Markup
 
 
 @blp.get("/")
@@ -120,6 +122,7 @@ def _line(campaign: Mapping[str, Any]) -> Line:
         share(over, counts["total"]),
         share(figures["picked_up"], figures["calls_ended"]),
         ACTIONS.get(campaign["status"], ()),
+        window_sentence(campaign["windows"], campaign["holidays"]),
     )
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from web.plot_library import pygal
 from web.plots import COLOURS, STYLES, look, rendered
+from web.sentences import figure
 from web.showing import moment
 from web.words import CAPS, RATES
 
@@ -66,7 +67,8 @@ def drawn(steps: Rows, rates: Rows, minutes: Minutes, *, narrow: bool = False) -
     chart.add("calls in progress", [by_second.get(at, {}).get("live_calls", 0) for at in times])
     for cap, height in heights.items():
         values = [height if cap in near else None] * len(times)
-        chart.add(f"{rate_name(cap)}: {height:g}/s{'' if cap in near else ' ↑'}", values)
+        rate = figure(height).striptags()
+        chart.add(f"{rate_name(cap)}: {rate}/s{'' if cap in near else ' ↑'}", values)
     for cap, bound in held.items():
         height = near.get(cap, 0)
         name = f"held back by {CAPS.get(cap, cap.replace('_', ' '))}"

@@ -17,7 +17,8 @@ from web.sentences import figure, sentence
 
 PER_PAGE: Final = 50
 BAR: Final = 1000
-PLAIN: Final = {"clock": "%H:%M:%S UTC", "day": "%Y-%m-%d", "dated": "%Y-%m-%d %H:%M:%S UTC"}
+SECOND: Final = "%Y-%m-%d %H:%M:%S UTC"
+PLAIN: Final = {"clock": "%H:%M:%S UTC", "day": "%Y-%m-%d", "dated": SECOND, "second": SECOND}
 
 
 def moment(value: datetime | str) -> datetime:
@@ -37,7 +38,8 @@ def plain_time(value: datetime | str, kind: str) -> str:
 
 
 def timed(value: datetime | str, kind: str = "moment") -> Markup:
-    """A time, as the browser is to write it: a `moment`, its `clock`, its `day`, or both of these (`dated`)."""
+    """A time, as the browser is to write it: a `moment`, or that to the `second`, each with its day where that is not
+    today; its `clock`, its `day`, or both of these (`dated`)."""
     return Markup('<time datetime="{}" data-show="{}">{}</time>').format(
         rfc3339(value), kind, plain_time(value, kind)
     )

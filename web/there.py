@@ -28,6 +28,14 @@ def there(value: datetime | str, zones: Sequence[str]) -> Markup:
     )
 
 
+def earliest(value: datetime | str, zones: Sequence[str]) -> tuple[str, Markup]:
+    """The zone of these whose clocks are behind the others', and `09:00 in America/Denver` by these; empty where none
+    is known."""
+    shown = _shown(moment(value), zones)
+    zone = shown[min(shown)] if shown else ""
+    return zone, there(value, [zone] if zone else [])
+
+
 def _shown(at: datetime, zones: Sequence[str]) -> dict[datetime, str]:
     """What clocks of these zones show, each with the first zone by name where they do; of those that are known."""
     found: dict[datetime, str] = {}

@@ -5,13 +5,15 @@ The first thing on its page. What holds it back is the dialers' own word, said i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from markupsafe import Markup
 
 from web.sentences import counted, joined, sentence
+from web.showing import timed
+from web.there import earliest
 from web.words import blocked_sentence
 
 HELP: Final[Mapping[str, str]] = {
@@ -51,10 +53,14 @@ FULL: Final = frozenset(
 """With these calls go on, as many as there may be."""
 
 
+MOST_TOLD: Final = 3
+"""Openings that one sentence has room for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What is said of a campaign, as text or markup; `at` is the time that `at_words` lead to. `kind` is run, held or
-    over."""
+    """What is said of a campaign, as text or markup; `at` is the time that `at_words` lead to, told as
+    `at_kind`. `kind` is run, held or over."""
 
     kind: str
     headline: str
@@ -62,6 +68,16 @@ class Sentence:
     at: str | None = None
     at_words: str = ""
     help: str = ""
+    at_kind: str = "moment"
+
+
+@dataclass(slots=True)
+class _Opening:
+    """An opening, in words, and how many people wait for it; `more`: or more."""
+
+    words: Markup
+    people: int = 0
+    more: bool = False
 
 
 def why(campaign: Mapping[str, Any], *, brief: bool = False) -> Sentence:
@@ -125,10 +141,44 @@ def _going_on(campaign: Mapping[str, Any], *, brief: bool) -> Sentence:
             joined(blocked_sentence(reason), text),
             help=HELP.get(reason, ""),
         )
+    if waits := campaign.get("waits"):
+        calls = sentence("{} up.", _calls(up)) if up and not brief else ""
+        said = joined(calls, sentence("{};", _outside(waits, counts["pending"])))
+        return Sentence("held", "Not dialling.", said, at, "next call", at_kind="second")
     words = "It can go on"
     return Sentence(
         "held", "Not dialling.", joined(blocked_sentence(reason), text), at, words, HELP.get(reason, "")
     )
+
+
+def _outside(waits: Sequence[Mapping[str, Any]], pending: int) -> Markup:
+    """Of a campaign outside its hours: who waits for which, the first MOST_TOLD, and how many for later ones."""
+    openings: dict[tuple[str, str], _Opening] = {}
+    for wait in waits:
+        zone, words = earliest(wait["opens_at"], wait["time_zones"])
+        # Whoever may be in several zones waits for the last of them, with those who are in that alone.
+        opening = openings.setdefault(
+            (wait["opens_at"], zone), _Opening(words or timed(wait["opens_at"], "second"))
+        )
+        opening.people += wait["contacts"]
+        opening.more |= wait["more"]
+    if len(waits) == 1:
+        # All who are left wait for it.
+        opening.people, opening.more = max(opening.people, pending), False
+    told = list(openings.values())[:MOST_TOLD]
+    parts = [_waiting(one) for one in told]
+    left = pending - sum(one.people for one in told)
+    if any(one.more for one in told):
+        parts += [Markup("others later")] if len(openings) > MOST_TOLD else []
+    elif left > 0:
+        parts.append(sentence("{} later", _people(left)))
+    return Markup("; ").join(parts)
+
+
+def _waiting(opening: _Opening) -> Markup:
+    wait = "waits" if opening.people == 1 and not opening.more else "wait"
+    people = joined(_people(opening.people), "or more" if opening.more else "")
+    return sentence("{} {} for {}", people, wait, opening.words)
 
 
 def _numbers(up: int, left: int) -> Markup:

@@ -251,7 +251,34 @@ class FiguresSchema(schemas.Schema):
     calls_per_second = fields.Float(required=True, metadata={"description": "Placed, over the last 5 s."})
 
 
-class ListedCampaignSchema(CampaignSchema):
+class WaitSchema(schemas.Schema):
+    """Contacts that wait for the same opening of the calling window."""
+
+    time_zones = schemas.Items(
+        fields.String(),
+        required=True,
+        metadata={"description": "The IANA zones in which they may be; the window has to be open in all."},
+    )
+    opens_at = schemas.Time(required=True)
+    contacts = schemas.Integer(required=True)
+    more = schemas.Boolean(
+        required=True, metadata={"description": "They are at least so many; nobody counts further."}
+    )
+
+
+class WaitingCampaignSchema(CampaignSchema):
+    """A campaign, and who waits for its hours."""
+
+    waits = schemas.Items(
+        schemas.Nested(WaitSchema),
+        metadata={
+            "description": "Only of one whose blocked_reason is window: who waits for which opening, of the groups "
+            "that open first; in a list of the first two, with include=figures."
+        },
+    )
+
+
+class ListedCampaignSchema(WaitingCampaignSchema):
     """A campaign in a list."""
 
     figures = schemas.Nested(FiguresSchema, metadata={"description": "Only with include=figures."})
@@ -338,7 +365,7 @@ class FamilySchema(schemas.Schema):
     counts = schemas.Nested(CountsSchema, required=True)
 
 
-class OneCampaignSchema(CampaignSchema):
+class OneCampaignSchema(WaitingCampaignSchema):
     """A campaign, what became of its calls, what a breaker holds of them, and what policy packs ask of it."""
 
     policy = schemas.Nested(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -37,7 +37,16 @@ from api.routes.client_keys import client_keys
 from api.routes.policy_schemas import EXAMPLE_POLICY
 from api.services import services
 from api.transactions import transaction
-from campaigns import call_outcomes, changes, families, outcome_breakers, policy_shown, queries, store
+from campaigns import (
+    call_outcomes,
+    changes,
+    families,
+    outcome_breakers,
+    policy_shown,
+    queries,
+    store,
+    window_waits,
+)
 from campaigns.campaign_state import ActionResult
 from campaigns.queries import CampaignRow
 from coordination.topics import Topic
@@ -45,6 +54,8 @@ from coordination.topics import Topic
 blp = Blueprint("campaigns", description="Lists being dialled")
 
 NOT_FOUND = "Campaign not found"
+WINDOW = "window"
+"""The `blocked_reason` of one that is outside its hours."""
 REJECT_PAGE = 1000
 ETAG_HEADER = {
     "ETag": {"description": "Names what PATCH can change, as it is now.", "schema": {"type": "string"}}
@@ -80,8 +91,8 @@ def list_campaigns(query: CampaignFilters) -> Response:
             made_from=query.get("from_"),
             made_before=query.get("to"),
         )
-        figures = call_outcomes.figures([row.id for row in found]) if "include" in query else {}
-    told = [_told(row) | ({"figures": figures[row.id]} if row.id in figures else {}) for row in found]
+        more = _figures(found) if "include" in query else {}
+    told = [_told(row) | more.get(row.id, {}) for row in found]
     return json_answer(page.body("campaigns", told, total))
 
 
@@ -173,6 +184,17 @@ def download_rejects(query: RejectOptions, campaign_id: str) -> Response:
     return Response(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
+def _figures(found: Sequence[CampaignRow]) -> dict[uuid.UUID, dict[str, object]]:
+    """How the calls of these campaigns go, and who waits for their hours."""
+    figures = call_outcomes.figures([row.id for row in found])
+    outside = [row.id for row in found if _blocked(row) == WINDOW]
+    waits = window_waits.waits(outside, window_waits.GROUPS_LISTED, window_waits.MOST_LISTED)
+    told: dict[uuid.UUID, dict[str, object]] = {one: {"figures": of_one} for one, of_one in figures.items()}
+    for campaign_id, of_one in waits.items():
+        told[campaign_id]["waits"] = of_one
+    return told
+
+
 def campaign_or_404(campaign_id: uuid.UUID) -> CampaignRow:
     """The caller's campaign, within a transaction. Raises ApiError 404."""
     found = queries.campaign(campaign_id, current_caller().tenant_id)
@@ -191,6 +213,8 @@ def one_campaign(found: CampaignRow, *, outcomes: bool = False) -> Response:
         told["outcomes"] = call_outcomes.of_campaign(found.id)
     if found.end_reason is not None:
         told |= {} if found.purged_at is None else {"purged_at": found.purged_at}
+    if told["blocked_reason"] == WINDOW:
+        told["waits"] = window_waits.waits([found.id]).get(found.id, [])
     if found.of_family:
         told["family"] = families.of_campaign(found.id)
     held = outcome_breakers.held(found.id) if found.may_be_held else []

@@ -13,6 +13,7 @@ PARTS = "tests/integration/web/test_campaign_page.py"
 REPORTS = "tests/integration/web/test_reports_page.py"
 STEPS = "tests/integration/web/test_campaign_steps.py"
 SETTINGS = "tests/integration/web/test_settings_pages.py"
+WAITS = "tests/integration/api/test_window_waits.py"
 DECISIONS = "tests/integration/api/test_contact_decisions.py"
 PEOPLE = "tests/integration/api/test_contact_pages.py"
 FEW_PARTS = (
@@ -48,6 +49,17 @@ SIGNED_IN = (
         "            was = %(to)s, %(by)s, %(at)s FROM changed",
         "            false, %(by)s, %(at)s FROM changed",
         (f"{DECISIONS}::test_a_callback_of_somebody_who_waits_is_told_to_no_listener",),
+    ),
+    Mutation(
+        "counted to the end",
+        "each look at a campaign outside its hours counts a list of a million",
+        "campaigns/window_waits.py",
+        '_WAITING.format(group="first.zone_group", most="%s")',
+        '_WAITING.format(group="first.zone_group", most="1000 * %s")',
+        (
+            f"{WAITS}::test_no_further_is_counted_than_to_the_bound",
+            f"{WAITS}::test_a_long_list_is_not_read_for_it",
+        ),
     ),
     Mutation(
         "ended as suppressed",

@@ -19,7 +19,8 @@ function moment(at, kind) {
   if (kind === "clock") return CLOCK.format(at);
   if (kind === "day") return DAY.format(at);
   if (kind === "dated") return `${DAY.format(at)}, ${CLOCK.format(at)}`;
-  return sameDay(at, new Date()) ? SHORT.format(at) : `${DAY.format(at)}, ${SHORT.format(at)}`;
+  const clock = kind === "second" ? CLOCK : SHORT;
+  return sameDay(at, new Date()) ? clock.format(at) : `${DAY.format(at)}, ${clock.format(at)}`;
 }
 
 // By the clocks of another zone, with the day where that is another than here; as the server wrote it where the browser

@@ -89,6 +89,7 @@ EXEMPT = {
     "dialer.capacity.number_rows._AGAIN": "by call, behind that",
     "campaigns.contact_changes._CONTACT": "one contact, by its id",
     "campaigns.contact_changes._CHANGE": "one contact by its id, or so many places of a list",
+    "campaigns.window_waits._WAITING": "by campaign and group, a part of the other there: test_window_waits.py",
     "campaigns.contact_decisions._DECISIONS": "one contact, by its id, for one client",
     "campaigns.contact_changes._LAST": "the last place of a list, by the index of places",
     "dialer.record.outbox._LEFT": "test_large_lists.py",

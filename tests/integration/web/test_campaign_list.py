@@ -11,6 +11,7 @@ import pytest
 from campaigns import queries
 from models import db
 from tests.integration.api.site import OTHER, Site
+from tests.integration.api.test_window_waits import outside
 from tests.integration.web import hostile
 from tests.integration.web.browser import Browser
 from tests.integration.web.statements import MOST_STATEMENTS, counted
@@ -164,6 +165,25 @@ def test_a_hostile_name_is_shown_and_does_nothing(site: Site) -> None:
         "/", query_string={"name": hostile.NAME, "status": hostile.NAME, "done": hostile.NAME}
     )
     assert hostile.written_as_it_is(found.text) == []
+
+
+def test_a_line_says_its_hours_and_who_waits_for_them_where(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_id, browser = outside(site), Browser(site, "read")
+    site.sql("UPDATE campaign SET next_action_at = '2099-01-01T08:00:00Z' WHERE id = %s", campaign_id)
+    hours = "every day 09:00–18:00, by the clock where each person lives."
+    first = "1 person waits for 09:00 in Europe/Berlin; 1 person waits for 09:00 in America/New_York; "
+    rest = {"/": "2 people later", f"/campaigns/{campaign_id}": "2 people wait for 09:00 in America/Denver"}
+    asked = counted(monkeypatch)
+    for page, last in rest.items():
+        asked.clear()
+        site.app.extensions["carillon-callers"].clear()
+        said = browser.text(page)
+        assert hours in said, page
+        assert f"Not dialling. {first}{last}; next call 2099-01-01 08:00:00 UTC." in said, (page, said)
+        assert len(asked) <= MOST_STATEMENTS, page
+    assert 'data-zone="America/Denver"' in browser.get(f"/campaigns/{campaign_id}/head").text
 
 
 def test_a_page_of_campaigns_asks_no_more_for_many_than_for_one(

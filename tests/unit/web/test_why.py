@@ -60,6 +60,66 @@ def test_whoever_waits_for_a_retry_is_counted_and_the_next_is_told() -> None:
     assert (said.at, said.at_words) == (NEXT, "The next is called")
 
 
+OPENS, LATER = "2026-01-31T16:00:00.000Z", "2026-01-31T17:00:00.000Z"
+DENVER, BOTH, LOS_ANGELES = (
+    ("America/Denver",),
+    ("America/New_York", "America/Denver"),
+    ("America/Los_Angeles",),
+)
+IN_DENVER, IN_LOS_ANGELES = "for 09:00 in America/Denver;", "for 09:00 in America/Los_Angeles;"
+
+
+def wait(contacts: int, *zones: str, at: str = OPENS, more: bool = False) -> dict[str, Any]:
+    return {"time_zones": list(zones), "opens_at": at, "contacts": contacts, "more": more}
+
+
+@pytest.mark.parametrize(
+    ("pending", "waits", "said"),
+    [
+        (12, [wait(12, *DENVER)], f"12 people wait {IN_DENVER}"),
+        (1, [wait(1, *DENVER)], f"1 person waits {IN_DENVER}"),
+        (20_000, [wait(10_000, *DENVER, more=True)], f"20,000 people wait {IN_DENVER}"),
+        (
+            1902,
+            [wait(1200, *DENVER), wait(300, *BOTH), wait(400, *LOS_ANGELES, at=LATER)],
+            f"1,500 people wait {IN_DENVER} 400 people wait {IN_LOS_ANGELES} 2 people later;",
+        ),
+        (
+            30_000,
+            [wait(10_000, *DENVER, more=True), wait(9, *LOS_ANGELES, at=LATER)],
+            f"10,000 people or more wait {IN_DENVER} 9 people wait {IN_LOS_ANGELES}",
+        ),
+        (3, [wait(3)], "3 people wait for 2026-01-31 16:00:00 UTC;"),
+    ],
+)
+def test_outside_its_hours_it_says_how_many_wait_for_which_opening_where(
+    pending: int, waits: list[dict[str, Any]], said: str
+) -> None:
+    counts = campaign()["counts"] | {"pending": pending, "originated": 0, "connected": 0}
+    for brief in (True, False):
+        told = why(campaign(reason="window", waits=waits, counts=counts), brief=brief)
+        assert (told.kind, told.headline, read(told.text)) == ("held", "Not dialling.", said)
+        assert (told.at, told.at_words, told.at_kind) == (NEXT, "next call", "second")
+
+
+def test_of_many_openings_the_first_are_told() -> None:
+    days = [wait(1, *LOS_ANGELES, at=f"2026-02-0{day}T17:00:00.000Z") for day in (1, 2, 3, 4)]
+    few = read(why(campaign(reason="window", waits=days), brief=True).text)
+    assert (few.count(" waits for "), few.endswith("; 1,899 people later;")) == (3, True)
+    many = read(why(campaign(reason="window", waits=[wait(9, *DENVER, more=True), *days]), brief=True).text)
+    assert (many.count(" waits for "), many.endswith("; others later;")) == (2, True)
+
+
+def test_the_openings_are_times_by_the_clocks_of_those_who_wait() -> None:
+    told = why(campaign(reason="window", waits=[wait(1902, *DENVER)]))
+    assert read(told.text).startswith("4 calls up. 1,902 people wait for 09:00 in")
+    assert f'<time datetime="{OPENS}" data-zone="America/Denver">09:00</time> in America/Denver' in told.text
+
+
+def test_without_anybody_s_opening_known_the_window_is_said_in_full() -> None:
+    assert BLOCKED_WORDS["window"] in read(why(campaign(reason="window", waits=[])).text)
+
+
 def test_a_campaign_that_cannot_start_says_why_and_when_it_is_tried_again() -> None:
     said = why(campaign("scheduled", "budget"))
     assert BLOCKED_WORDS["budget"] in said.text
