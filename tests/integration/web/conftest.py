@@ -13,6 +13,7 @@ from local.valkey import EmbeddedValkey
 from models import new_id
 from tests.databases import Databases
 from tests.integration.api.site import OTHER, PEPPER, ROLES, TENANT, Site, key, settings_for, site_over
+from web.pages import SHARED
 
 KEY = """
     INSERT INTO api_key (id, tenant_id, name, role, digest, prefix) VALUES (%s, %s, %s, %s, %s, 'sk')
@@ -31,7 +32,8 @@ def shared_site(postgres: EmbeddedPostgres, databases: Databases, valkey: Embedd
 
 @pytest.fixture
 def site(shared_site: Site) -> Site:
-    shared_site.app.extensions.pop("carillon-callers", None)
+    for known in ("carillon-callers", SHARED):
+        shared_site.app.extensions.pop(known, None)
     for table in ("board_session", "board_link", "halt", "breaker_tally", "breaker"):
         shared_site.sql(f"DELETE FROM {table}")
     shared_site.sql("UPDATE tenant SET deleted_at = NULL")
