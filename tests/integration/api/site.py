@@ -211,12 +211,18 @@ class Site:
             return rows(statement, *values)
 
 
-def lose_redis(site: Site) -> None:
-    """From now on Redis cannot be reached."""
+def lose_redis(site: Site) -> Callable[[], None]:
+    """From now on Redis cannot be reached, until what this returns is called."""
     pool = site.services.redis.connection_pool
-    pool.connection_kwargs["port"] = 1
-    pool.disconnect()
-    pool.reset()  # whoever was connected knows where it was
+    before = pool.connection_kwargs["port"]
+
+    def at(port: int) -> None:
+        pool.connection_kwargs["port"] = port
+        pool.disconnect()
+        pool.reset()  # whoever was connected knows where it was
+
+    at(1)
+    return lambda: at(before)
 
 
 def csv_of(contacts: int) -> str:

@@ -282,9 +282,9 @@ def test_a_gateway_says_what_refused_its_calls_in_the_last_hour(site: Site) -> N
 def test_without_redis_the_cluster_says_what_is_not_known_and_the_rest_stands(site: Site) -> None:
     settings = site.services.settings
     site.use(settings=replace(settings, nodes=NODES))
+    find_redis = lose_redis(site)
     try:
         platform = Browser(site, "platform")
-        lose_redis(site)
         for path in ("/cluster", "/cluster/part"):
             said = platform.text(path)
             assert "fs1 127.0.0.1:8021 nobody tells" in said
@@ -293,6 +293,7 @@ def test_without_redis_the_cluster_says_what_is_not_known_and_the_rest_stands(si
             assert "Which dialers are alive is not known just now: Redis is out of reach." in said
             assert "No dialer is alive" not in said
     finally:
+        find_redis()
         site.use(settings=settings)
 
 
