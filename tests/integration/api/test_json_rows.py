@@ -82,7 +82,8 @@ def test_contacts_are_told_as_their_schema_tells_them(
         campaign_id,
     )
     found = site.sql(
-        "SELECT *, custom_fields ->> 'external_id' AS external_id, ARRAY[phone_number] AS phone_numbers FROM contact"
+        "SELECT *, custom_fields ->> 'external_id' AS external_id, ARRAY[phone_number] AS phone_numbers,"
+        " ARRAY['America/Los_Angeles'] AS time_zones FROM contact"
         " WHERE campaign_id = %s AND status = coalesce(%s, status) ORDER BY position",
         campaign_id,
         status,
