@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -11,6 +10,7 @@ from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.blueprint import PREFIX
+from api.times import utcnow
 from web.ask import USED, Refused, ask
 from web.blueprint import blp
 from web.campaign_settings import instant
@@ -174,7 +174,7 @@ def _contact(campaign_id: str, contact_id: str, fault: str | None = None, status
     path = f"/campaigns/{campaign['id']}/contacts/{found['id']}/decisions"
     decisions = ask("GET", path, {"order": "newest", "limit": CALLS})["decisions"][::-1]
     calls = ask("GET", "/calls", {"contact_id": found["id"], "limit": CALLS})["calls"]
-    now = datetime.now(UTC)
+    now = utcnow()
     sentence, at = decision(found, campaign, decisions, now)
     values = {
         "campaign": campaign,

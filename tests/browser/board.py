@@ -54,10 +54,12 @@ class Board:
     faults: list[str] = field(default_factory=list)
 
     @contextmanager
-    def opened(self, size: dict[str, int], scheme: str = "light") -> Iterator[tuple[BrowserContext, Page]]:
-        """A page in a window of that size."""
-        options: dict[str, Any] = {"viewport": size, "color_scheme": scheme, "locale": "en-US"}
-        context = self.browser.new_context(timezone_id=ZONE, reduced_motion="reduce", **options)
+    def opened(
+        self, size: dict[str, int], scheme: str = "light", *, locale: str = "en-US", zone: str = ZONE
+    ) -> Iterator[tuple[BrowserContext, Page]]:
+        """A page in a window of that size, of somebody with that language, in that zone."""
+        options: dict[str, Any] = {"viewport": size, "color_scheme": scheme, "locale": locale}
+        context = self.browser.new_context(timezone_id=zone, reduced_motion="reduce", **options)
         context.add_cookies(self.cookies)
         context.add_init_script(SAY_VIOLATIONS)
         context.set_default_timeout(PATIENCE_MS)

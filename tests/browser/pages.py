@@ -1,8 +1,8 @@
 """`python -m tests.browser.pages URL KEY LOOK PAGES`: the pages of a seeded board, in Chromium, in one of LOOKS.
 
 Exit status 1 with what is wrong. KEY is an operator's, PAGES the addresses in JSON. `… hostile PAGES`: whether
-anything runs of what a tenant wrote. `… pictures SEEDED FOLDER`: those of the documentation, written there, of what
-`seed.py` put there.
+anything runs of what a tenant wrote. `… elsewhere SEEDED`: whether a German in Berlin reads figures and times as
+there. `… pictures SEEDED FOLDER`: those of the documentation, written there, of what `seed.py` put there.
 """
 
 from __future__ import annotations
@@ -29,6 +29,21 @@ STREAM = """
         close() {}
     };"""
 """In the place of the stream: the one snapshot of the pictures, whenever they are taken."""
+ELSEWHERE = {
+    "/": (
+        "92 calls up, 12.699 people left to call.",
+        "40 people wait for 09:00 in America/Denver; next call 17:00:00.",
+    ),
+    "/campaigns/{running}/contacts/{person}": (
+        "Not before 15:07 (09:07 in America/New_York).",
+        "It rang after 1,2 s.",
+        "Where this person is It is 09:02 in America/New_York now.",
+        "30. Nov. 2026, 15:02:52 The call was decided on",
+        "15:02:57 Nobody was reached",
+    ),
+    "/campaigns/{running}/contacts": ("20.000 people", "15:07 09:07 in America/New_York"),
+}
+"""What stands on pages for who is in Berlin and reads German."""
 RAN = """document.querySelector('img[src="x"], script:not([src]), [onfocus]') !== null"""
 PICTURES = (
     ("campaigns", "/"),
@@ -54,6 +69,8 @@ def main(arguments: list[str]) -> int:
         board = Board(url, browser, signed_in(browser, url, key))
         if what == "pictures":
             _pictures(board, told, Path(folder[0]))
+        elif what == "elsewhere":
+            _read_elsewhere(board, told)
         elif what == "hostile":
             _nothing_runs(board, [url + page for page in told])
         else:
@@ -73,6 +90,16 @@ def _nothing_runs(board: Board, addresses: list[str]) -> None:
                 board.faults.append(f"{address}: what somebody wrote is part of the page")
             if not page.locator("main").inner_text().strip():
                 board.faults.append(f"{address}: nothing is shown")
+
+
+def _read_elsewhere(board: Board, ids: dict[str, str]) -> None:
+    """Figures in sentences, the viewer's time and that of the person beside it."""
+    with board.opened(WIDE, locale="de-DE", zone="Europe/Berlin") as (_, page):
+        page.clock.set_fixed_time(NOW)
+        for path, parts in ELSEWHERE.items():
+            board.visited(page, board.url + path.format(**ids))
+            said = " ".join(page.locator("main").inner_text().split())
+            board.faults += [f"{path} does not say {part!r}: {said}" for part in parts if part not in said]
 
 
 def _pictures(board: Board, ids: dict[str, str], folder: Path) -> None:

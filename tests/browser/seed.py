@@ -3,13 +3,15 @@ rows and times each time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import uuid
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
+from campaigns.window_waits import Wait
 from limits.caps import InUse, Usage, WayUsage
 from limits.limiter import Limiter
 from models import new_id
@@ -167,6 +169,13 @@ def in_use(_: Limiter, tenants: Sequence[str], gateways: Sequence[str] = (), *__
     )
 
 
+def waits(campaigns: Sequence[uuid.UUID], *_: int) -> Mapping[uuid.UUID, list[Wait]]:
+    """Who waits for the hours of the one campaign that is outside them: always the same."""
+    at = NOW.replace(hour=16, minute=0, second=0, microsecond=0)
+    one: Wait = {"time_zones": ["America/Denver"], "opens_at": at, "contacts": 40, "more": False}
+    return {campaign_id: [one] for campaign_id in campaigns}
+
+
 def _named(site: Site, tenant: str) -> dict[str, list[str]]:
     """What else stands in the addresses of a tenant's pages; somebody's data is being erased."""
     erasure = site.post("/privacy/erase", tenant=tenant, role="admin", json={"number": "+12025550169"}).json[
@@ -249,6 +258,15 @@ def _running(site: Site, gateway_id: Any) -> str:
     site.sql("UPDATE contact SET status = 'pending', disposition = 'busy', attempts = 1, last_cause = 'USER_BUSY',"
              " next_attempt_at = %s, updated_at = %s WHERE campaign_id = %s AND position = 2",
              NOW + timedelta(minutes=5), NOW, campaign_id)  # fmt: skip
+    site.sql(
+        "UPDATE call SET retry_seconds = 300 WHERE campaign_id = %s AND disposition = 'busy'", campaign_id
+    )
+    for version, minutes, status in ((1, 20, "cancelled"), (2, 19, "pending")):
+        site.sql(
+            "INSERT INTO transition (campaign_id, contact_id, version, status, owner, published, by, at)"
+            " SELECT campaign_id, id, %s, %s, 'web', true, 'maria', %s FROM contact"
+            " WHERE campaign_id = %s AND position = 2",
+            version, status, NOW - timedelta(minutes=minutes), campaign_id)  # fmt: skip
     caps = {"changes": {"max_concurrent_calls": [60, 100]}}
     _log(site, campaign_id, (22, "maria", "created", None, {}), (10, "maria", "changed", None, caps),
          (3, "maria", "started", None, {}), (2, None, "held", "gateway_paused", {}),

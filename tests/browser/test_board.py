@@ -16,7 +16,7 @@ import pytest
 import redis
 from gevent.pywsgi import WSGIServer
 
-from campaigns import call_outcomes
+from campaigns import call_outcomes, window_waits
 from campaigns.call_outcomes import Figures
 from limits.limiter import Limiter
 from local.api_client import ApiClient
@@ -24,12 +24,13 @@ from local.demo import create, demo_stack
 from local.postgres import EmbeddedPostgres
 from local.stack import ROOT, Stack
 from local.valkey import EmbeddedValkey
-from tests.browser.seed import in_use, seed
+from tests.browser.seed import NOW, in_use, seed, waits
 from tests.databases import Databases
 from tests.examples import long, share
 from tests.integration.api.site import OTHER, TENANT, Site, key, settings_for, site_over
 from tests.integration.web.browser import Browser
 from tests.integration.web.every_page import addresses, is_page
+from web import contact_pages
 
 CHROMIUM = Path("/usr/bin/chromium")
 HANG_SECONDS = 1800
@@ -119,6 +120,14 @@ def pages_of(site: Site, tenant: str, values: Mapping[str, list[str]]) -> Sequen
     return pages
 
 
+def test_numbers_and_times_are_written_as_where_the_viewer_is(
+    site: Site, served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window_waits, "waits", waits)
+    monkeypatch.setattr(contact_pages, "utcnow", lambda: NOW)
+    driven("pages", served, key("platform", TENANT), "elsewhere", json.dumps(asdict(seed(site))))
+
+
 @pytest.mark.usefixtures("site")
 def test_the_reference_is_read_on_a_telephone(served: str) -> None:
     driven("reference", served)
@@ -136,5 +145,7 @@ def test_pictures_are_taken(site: Site, served: str, monkeypatch: pytest.MonkeyP
         return {**found, **{one: {**told, "calls_per_second": RATE} for one, told in running.items()}}
 
     monkeypatch.setattr(call_outcomes, "figures", standing)
+    monkeypatch.setattr(window_waits, "waits", waits)
+    monkeypatch.setattr(contact_pages, "utcnow", lambda: NOW)
     monkeypatch.setattr(Limiter, "in_use", in_use)
     driven("pages", served, key("platform", TENANT), "pictures", json.dumps(ids), os.environ[PICTURES])
