@@ -26,14 +26,14 @@ TEST = f"{TESTS}::test_a_rule_concerns_its_own_disposition_alone"
 WRONG = Mutation(
     "wrong",
     "a rule of one disposition is another's too",
-    "campaigns/retry.py",
-    "retries = history.retries_per_contact if most is None else most",
-    "retries = max(history.retries_per_contact, most or 0)",
+    "campaigns/retry_rules.py",
+    "return 1 + (usual_retries if self.retries is None else self.retries)",
+    "return 1 + max(usual_retries, self.retries or 0)",
     (TEST,),
 )
 RIGHT = replace(WRONG, name="right", new=f"{WRONG.old}  # and nothing else")
-UNREADABLE = replace(WRONG, name="unreadable", new="retries = (")
-GONE = replace(WRONG, name="gone", old="retries = nobody")
+UNREADABLE = replace(WRONG, name="unreadable", new="return (")
+GONE = replace(WRONG, name="gone", old="return nobody")
 NEEDS_SERVERS = (
     "tests/integration/dialer/test_dial_order.py"
     "::test_a_callback_that_never_left_stays_one_and_is_over_with_its_call"
