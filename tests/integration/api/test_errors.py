@@ -30,6 +30,7 @@ FAILING = [
     ("GET", "/campaigns/{id}/pacing", ["campaign", "campaign_pace"]),
     ("GET", "/campaigns/{id}/contacts", ["campaign", "contact"]),
     ("GET", "/campaigns/{id}/contacts/{contact}", ["campaign", "contact"]),
+    ("GET", "/campaigns/{id}/contacts/{contact}/decisions", ["campaign", "contact", "transition"]),
     ("PATCH", "/campaigns/{id}/contacts/{contact}", ["campaign", "contact"]),
     ("POST", "/campaigns/{id}/contacts", ["campaign", "contact"]),
     ("GET", "/contacts?phone_number=%2B14155550123", ["campaign", "contact"]),
