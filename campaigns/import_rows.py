@@ -20,9 +20,10 @@ from campaigns.errors import ListRefused, NumberRefused, quoted
 from campaigns.import_notes import ImportNotes
 from campaigns.list_policies import ListPolicy
 from campaigns.mojibake import Misread
+from campaigns.number_dates import date_refused, is_date, may_be_date
 from campaigns.number_hints import hinted_number
 from campaigns.number_rules import ANY_COUNTRY, NOT_ALLOWED, NumberRules
-from campaigns.number_text import date_refused, is_date, may_be_date
+from campaigns.number_signs import plain_signs
 from campaigns.numbers import phone_number
 from campaigns.places import Places, places_of
 from campaigns.row_templates import RowTemplates
@@ -174,7 +175,7 @@ class RowBatcher:
 
     def look_ahead(self, cells: Iterable[str]) -> None:
         """Look at the first cells of the column: whether it holds dates decides what eight digits are."""
-        self._holds_dates = self._holds_dates or any(is_date(cell.strip()) for cell in cells)
+        self._holds_dates = self._holds_dates or any(is_date(plain_signs(cell)) for cell in cells)
 
     def batches(self, rows: Iterator[AcceptedRow | RejectedRow]) -> Iterator[Batch]:
         """Gather rows into batches.
@@ -307,7 +308,7 @@ class RowBatcher:
 
     def _number(self, raw: str, cells: Sequence[str], columns: Columns) -> str:
         """The number of the row in E.164. Raises NumberRefused."""
-        if self._holds_dates and may_be_date(raw.strip()):
+        if self._holds_dates and may_be_date(plain_signs(raw)):
             raise date_refused(raw)
         if columns.beside:
             number = hinted_number(raw, self._region, columns.beside, cells, premium=self._rules.premium)

@@ -56,11 +56,17 @@ class _Writing:
     general: re.Pattern[str]
     lengths: frozenset[int]
     local_lengths: frozenset[int]
+    has_trunk: bool
 
     @property
     def fewest(self) -> int:
         """How many digits the shortest number has."""
         return min(self.lengths, default=_MOST_CHARACTERS)
+
+    @property
+    def fewest_local(self) -> int:
+        """How many digits the shortest number has within one area, where that may be left out."""
+        return min(self.lengths | self.local_lengths, default=_MOST_CHARACTERS)
 
     @property
     def rewrites(self) -> bool:
@@ -158,12 +164,14 @@ def is_whole(written: str, region: str | None) -> bool:
     """Whether `written`, as for `dialled`, is a valid number by itself, a premium-rate one or not."""
     if not (written.removeprefix("+").isdigit() and written.isascii()):
         return False
-    if len(written) < fewest_digits(written, region):
+    plan = _plan_of(written, region)
+    if plan is None or len(written) < (
+        plan.fewest_local if plan.rewrites else fewest_digits(written, region)
+    ):
         return False
     if dialled(written, region) is not None:
         return True
-    plan = _plan_of(written, region)
-    if plan is None or not plan.rewrites:
+    if not plan.rewrites:
         return False
     try:
         number = phonenumbers.parse(written, region)
@@ -179,6 +187,18 @@ def fewest_digits(written: str, region: str | None) -> int:
     if plan is None:
         return _MOST_CHARACTERS
     return plan.fewest + (1 + len(plan.code) if written[:1] == "+" else 0)
+
+
+def has_area_codes(written: str, region: str | None) -> bool:
+    """Whether something is put in front of area codes in the country of `written`; else no number goes without."""
+    plan = _plan_of(written, region)
+    return plan is not None and plan.has_trunk
+
+
+def is_local_length(size: int, written: str, region: str | None) -> bool:
+    """Whether there are for certain numbers of so many digits within one area, in the country of `written`."""
+    plan = _plan_of(written, region)
+    return plan is not None and size in plan.local_lengths
 
 
 def _plan_of(written: str, region: str | None) -> _Writing | None:
@@ -272,6 +292,7 @@ def _writing(metadata: PhoneMetadata | None) -> _Writing | None:
         re.compile(general.national_number_pattern),
         frozenset(general.possible_length) - local,
         local,
+        bool(metadata.national_prefix),
     )
 
 

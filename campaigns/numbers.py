@@ -9,42 +9,29 @@ Most numbers are answered by `numbering_plans`, which says what libphonenumber w
 from __future__ import annotations
 
 import re
-import unicodedata
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
 from campaigns.errors import NumberRefused, quoted
+from campaigns.number_signs import MARKS, plain_signs
 from campaigns.number_text import one_number, refuse_joined
 from campaigns.numbering_plans import dialled
 
 # What libphonenumber skips between digits. Other characters are refused, because it cuts a number off at
 # some of them (`;` and `#` make an extension, which would be dropped) and reads others as digits (letters).
 _WRITTEN = re.compile(r"\+?[(\d][\d ().\-/]*")
-_BETWEEN_DIGITS = str.maketrans("", "", " ().-/")
 # Digits and nothing else: nothing to undo, and nothing to tell it from.
 _AS_IT_IS = re.compile(r"\+?[0-9]{4,16}")
-# Groups of digits with one mark between two, too many digits for a date and none of what makes an amount.
+# Groups of digits with one mark between two, an area code in brackets; none of what makes an amount, and no beginning
+# that a date may have, too.
 _ORDINARY = re.compile(
-    r"(?=\+|(?:[^0-9]*+[0-9]){9})\+?\(?[0-9]+(?:(?: |-|\) ?|-\(| ?\()[0-9]+(?:\)(?=[ -]?[0-9]))?)*"
+    r"(?!(?:[0-9]{1,2}[- ]){2,3}(?:1[3-9]|2[0-6])[0-9]{2}|[0-9]{1,2}-[0-9]{1,2}-[0-9]{2} |[0-9]{8}[- ]"
+    r"|(?:1[3-9]|2[0-6])[0-9]{2}[- ])(?=\+|(?:[^0-9]*+[0-9]){9})"
+    r"\+?(?:[0-9]{0,4}[ -]?\([0-9]{1,5}\)[ -]?)?[0-9]+(?:[ -][0-9]+)*"
 )
-# Marks that phones and chat programs put around a copied number; they are not visible.
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
-_SIGNS = str.maketrans(
-    {
-        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\uff0d", "-"),
-        **dict.fromkeys("\u00a0\u2002\u2003\u2007\u2009\u202f\u3000", " "),
-        "\uff0b": "+",
-        "\uff08": "(",
-        "\uff09": ")",
-        "\uff0e": ".",
-        "\uff0f": "/",
-        "[": "(",
-        "]": ")",
-    }
-)
-_PLUS_IN_BRACKETS = re.compile(r"\A(?:\( *\+ *|\+ *\( *|\+ +)(\d{1,3})(?: *\))? *")
-_FORMULA = re.compile(r'="([^"]*)"')
+# `(+44) 20 7946 0018`, `+(44) 20 …`, `+ 44 20 …`
+_PLUS_IN_BRACKETS = re.compile(r"\A(?:\( *\+ *(?=\d{1,3} *\))|\+ *\( *|\+ +)(\d{1,3})(?: *\))? *")
 _SCIENTIFIC = re.compile(r"(\+?)(\d+)(?:[.,](\d+))?[eE]\+?(\d{1,3})")
 # What is left of a number is one of at least so many digits; a smaller one is a quantity.
 _FEWEST_SCIENTIFIC = 7
@@ -67,7 +54,7 @@ def phone_number(raw: str, region: str | None, *, premium: bool = False) -> str:
     else:
         text = _written(raw, region)
     if text.isascii():
-        certain = dialled(text.translate(_BETWEEN_DIGITS), region)
+        certain = dialled(text.translate(MARKS), region)
         if certain is not None:
             return certain
     try:
@@ -91,29 +78,17 @@ def region_of(e164: str) -> str | None:
 
 def _written(raw: str, region: str | None) -> str:
     """The number as its writer meant it: without wrapping, invisible marks and what a spreadsheet added."""
-    text = _INVISIBLE.sub("", raw).strip()
-    formula = _FORMULA.fullmatch(text)
-    text = (formula.group(1) if formula else text.removeprefix("'")).strip().translate(_SIGNS)
-    if text[:4].lower() == "tel:":
-        text = text[4:].strip()
+    text = plain_signs(raw)
     if not text:
         raise NumberRefused("missing_number", "the phone_number cell is empty")
     scientific = _SCIENTIFIC.fullmatch(text)
     if scientific:
         return _all_digits(raw, scientific)
-    text = _ascii_digits(text)
     text = _PLUS_IN_BRACKETS.sub(r"+\1 ", text).removesuffix(".")
     text = one_number(raw, text, region)
     if not _WRITTEN.fullmatch(text):
         raise _invalid(raw, _what_is_wrong(text))
     return text
-
-
-def _ascii_digits(text: str) -> str:
-    """Digits of any script as 0 to 9."""
-    if text.isascii():
-        return text
-    return "".join(str(unicodedata.decimal(one)) if one.isdecimal() else one for one in text)
 
 
 def _all_digits(raw: str, scientific: re.Match[str]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.mutations.mutation import Mutation
 
 NUMBER_TEXT = "tests/unit/campaigns/test_number_text.py"
+AMOUNTS = "tests/unit/campaigns/test_number_amounts.py"
+DATES = "tests/unit/campaigns/test_number_dates.py"
 PREVIEWS = "tests/integration/api/test_previews.py"
 SHAPES = "tests/unit/campaigns/test_list_shapes.py"
 ACTIONS = "tests/unit/campaigns/test_actions.py"
@@ -14,32 +16,56 @@ STRANGERS = (
         "second number dialled",
         "two numbers in a cell are dialled as one that somebody else has",
         "campaigns/number_text.py",
-        "    _refuse_apart(raw, text, region)\n",
-        "",
+        "            _refuse_behind(raw, text, found, region)\n",
+        "            pass\n",
         (f"{NUMBER_TEXT}::test_what_is_no_single_number_is_refused_as_what_it_is",),
     ),
     Mutation(
-        "cents dialled",
-        "the decimals of an amount are dialled as digits",
+        "local pair dialled",
+        "two numbers without their area code are dialled as one that somebody else has",
         "campaigns/number_text.py",
-        "    text = _without_decimals(raw, text)\n",
-        "",
-        (f"{NUMBER_TEXT}::test_what_is_no_single_number_is_refused_as_what_it_is",),
+        "        _refuse_local(raw, local, region)\n",
+        "        pass\n",
+        (f"{NUMBER_TEXT}::test_two_numbers_without_an_area_code_are_never_dialled_as_one",),
+    ),
+    Mutation(
+        "cents dialled",
+        "the decimals of a number that is whole without them are dialled as its last digits",
+        "campaigns/number_amounts.py",
+        "    return _GROUPED.fullmatch(text) is None and is_whole(whole.translate(MARKS), region)\n",
+        "    return False\n",
+        (f"{AMOUNTS}::test_an_amount_is_refused_as_one",),
     ),
     Mutation(
         "range dialled",
         "the end of a range of numbers is dialled as a digit of the first",
         "campaigns/number_text.py",
-        "        _refuse_range(raw, text, region)\n",
-        "        pass\n",
+        "        one = last < len(right) or (\n",
+        "        one = True or (\n",
+        (f"{NUMBER_TEXT}::test_what_is_no_single_number_is_refused_as_what_it_is",),
+    ),
+    Mutation(
+        "year dialled",
+        "a date is dialled where the calendar is not ours",
+        "campaigns/number_dates.py",
+        'r"(?:1[3-9]|2[0-6])\\d\\d"\n',
+        'r"(?:19|20)\\d\\d"\n',
+        (f"{DATES}::test_a_date_is_refused_as_one",),
+    ),
+    Mutation(
+        "invisible separator",
+        "two numbers are glued together where what stands between them is not seen",
+        "campaigns/number_signs.py",
+        '_OTHERS.sub("", _BETWEEN_DIGITS.sub(WIDE, raw))',
+        '_OTHERS.sub("", raw)',
         (f"{NUMBER_TEXT}::test_what_is_no_single_number_is_refused_as_what_it_is",),
     ),
     Mutation(
         "date dialled",
         "eight digits are dialled in a column of dates",
         "campaigns/import_rows.py",
-        "        if self._holds_dates and may_be_date(raw.strip()):\n",
-        "        if not self._holds_dates and may_be_date(raw.strip()):\n",
+        "        if self._holds_dates and may_be_date(plain_signs(raw)):\n",
+        "        if not self._holds_dates and may_be_date(plain_signs(raw)):\n",
         ("tests/unit/campaigns/test_importer.py::test_eight_digits_in_a_column_of_dates_are_no_number",),
     ),
     Mutation(

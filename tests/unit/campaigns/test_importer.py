@@ -90,6 +90,13 @@ def test_eight_digits_in_a_column_of_dates_are_no_number() -> None:
     accepted, rejected = flat(rows_of(text.encode(), region="DK"))
     assert [row.phone_number for row in accepted] == ["+4520123456"]
     assert [row.code for row in rejected] == ["date"] * 3
+    # In other digits, by another calendar, and as a spreadsheet and a phone may give it.
+    text = (
+        "phone_number\n٢٠٢٦١١٢٩\n25691129\n'20261129\n20261129.0\n\u200e20261129\n+4520123456\n٢٩/١١/٢٠٢٦\n"
+    )
+    accepted, rejected = flat(rows_of(text.encode(), region="DK"))
+    assert [row.phone_number for row in accepted] == ["+4520123456"]
+    assert [row.code for row in rejected] == ["date"] * 6
     # Without a date beside it, it is a number like any other.
     accepted, _ = flat(rows_of(b"phone_number\n20261129\n", region="DK"))
     assert [row.phone_number for row in accepted] == ["+4520261129"]
