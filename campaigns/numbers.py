@@ -35,6 +35,7 @@ _PLUS_IN_BRACKETS = re.compile(r"\A(?:\( *\+ *(?=\d{1,3} *\))|\+ *\( *|\+ +)(\d{
 _SCIENTIFIC = re.compile(r"(\+?)(\d+)(?:[.,](\d+))?[eE]\+?(\d{1,3})")
 # What is left of a number is one of at least so many digits; a smaller one is a quantity.
 _FEWEST_SCIENTIFIC = 7
+_CALLED_ON_MOBILES = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 # The longest number that E.164 allows has 15 digits.
 _MOST_DIGITS = 15
 
@@ -47,16 +48,17 @@ def phone_number(raw: str, region: str | None, *, premium: bool = False) -> str:
     premium, date, amount, network_address, several_numbers or number_range.
     """
     if _AS_IT_IS.fullmatch(raw) and (certain := dialled(raw, region)) is not None:
-        return certain
+        return _sure(raw, raw, certain)
     if _ORDINARY.fullmatch(raw):
         text = raw
         refuse_joined(raw, text, region)
     else:
         text = _written(raw, region)
     if text.isascii():
-        certain = dialled(text.translate(MARKS), region)
+        digits = text.translate(MARKS)
+        certain = dialled(digits, region)
         if certain is not None:
-            return certain
+            return _sure(raw, digits, certain)
     try:
         number = phonenumbers.parse(text, region)
     except NumberParseException as failure:
@@ -67,7 +69,21 @@ def phone_number(raw: str, region: str | None, *, premium: bool = False) -> str:
         raise _not_dialled(raw, text, region, number)
     if kind == PhoneNumberType.PREMIUM_RATE and not premium:
         raise NumberRefused("premium", f"{quoted(raw)} is a premium-rate number, and those are not dialled")
-    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    return _sure(raw, text.translate(MARKS), phonenumbers.format_number(number, PhoneNumberFormat.E164))
+
+
+def _sure(raw: str, digits: str, e164: str) -> str:
+    """`e164`, unless `digits` are a mobile number with its country's code and no plus as well, and `e164`, with the
+    code once more in front, is none: 491713920001 in Germany. Raises NumberRefused."""
+    code = e164[1:].removesuffix(digits)
+    if not code or not digits.startswith(code) or len(code) + len(digits) + 1 > len(e164):
+        return e164
+    with_code = phonenumbers.parse(f"+{digits}")
+    if phonenumbers.number_type(with_code) != PhoneNumberType.MOBILE:
+        return e164
+    if phonenumbers.number_type(phonenumbers.parse(e164)) in _CALLED_ON_MOBILES:
+        return e164
+    raise _invalid(raw, f"may be +{digits}, with its country's code, or {e164}, without one")
 
 
 def region_of(e164: str) -> str | None:

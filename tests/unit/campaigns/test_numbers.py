@@ -143,3 +143,29 @@ def test_any_text_is_a_number_or_is_refused(raw: str, region: str | None) -> Non
         return
     assert dialled.isascii()
     assert dialled[1:].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("raw", "region"), [("491713920001", "DE"), ("4917 1392 0001", "DE"), ("62812345678", "ID")]
+)
+def test_a_mobile_number_without_its_plus_is_no_strangers(raw: str, region: str) -> None:
+    """As libphonenumber reads it, with the country's code once more in front, it is a landline of somebody else."""
+    with pytest.raises(NumberRefused) as refused:
+        phone_number(raw, region)
+    assert refused.value.code == "invalid_number"
+    assert "with its country's code" in str(refused.value.reason)
+
+
+@pytest.mark.parametrize(
+    ("raw", "region", "dialled"),
+    [
+        ("+491713920001", "DE", "+491713920001"),
+        ("0491 3920001", "DE", "+494913920001"),
+        ("53123456", "CU", "+5353123456"),
+        ("481234567", "PL", "+48481234567"),
+        ("47123456", "NO", "+4747123456"),
+        ("12025550101", "US", "+12025550101"),
+    ],
+)
+def test_what_can_be_read_in_one_way_alone_is_dialled(raw: str, region: str, dialled: str) -> None:
+    assert phone_number(raw, region) == dialled
