@@ -1,4 +1,4 @@
-"""The application that the API's tests talk to."""
+"""The application that the tests of the API and of the board talk to."""
 
 from __future__ import annotations
 
