@@ -2,7 +2,7 @@
 
 Where a gateway pings its carrier, the nodes know that it is back before any call does. One that was seen down since
 it was paused, and has been up on every node for 20 s, is probed at once; the probe is a call, and decides. While it
-is down nobody is called for a second leg by it.
+is down on every node nobody is called for a second leg by it: where one node alone cannot reach it, another may.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class GatewayPings:
                 self._probe(row["gateway_id"])
 
     def is_down(self, gateway_id: str) -> bool:
-        """Whether some node said of a paused gateway, when it was asked last, that nobody answers its pings."""
+        """Whether the nodes said of a paused gateway, when they were asked last, that nobody answers its pings: all
+        that know. One that cannot reach it for good must not keep it paused for good."""
         return gateway_id in self._down_now
 
     def is_back(self, gateway_id: str, ups: Sequence[bool | None]) -> bool:
@@ -75,6 +76,7 @@ class GatewayPings:
         self._down_now.discard(gateway_id)
         if not all(known):
             self._down.add(gateway_id)
+        if known and not any(known):
             self._down_now.add(gateway_id)
         if not known or not all(known):
             self._up_since.pop(gateway_id, None)

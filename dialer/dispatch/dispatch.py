@@ -85,7 +85,7 @@ class Dispatch:
     unjudged: Callable[[str], bool] = lambda _campaign_id: False
     """Whether a campaign's calls are over of which the breakers have not heard."""
     is_down: Callable[[str], bool] = lambda _gateway_id: False
-    """Whether a node says of a gateway that is paused that nobody answers its pings."""
+    """Whether nodes say of a gateway that is paused that nobody answers its pings."""
     dialers: tuple[int, int] = (0, 1)
     living: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The living dialers, and what each says of itself; empty while that is not known."""
@@ -98,7 +98,10 @@ class Dispatch:
     _running: gevent.Greenlet[..., None] | None = None
 
     def __post_init__(self) -> None:
-        self.board = PlanBoard(self.cps_now)
+        self.board = PlanBoard(
+            self.cps_now,
+            is_down=lambda name: self.is_down(name),  # noqa: PLW0108  it may be another by then
+        )
         self.departures = Departures(
             self.dialer_id,
             self.limiter,

@@ -40,6 +40,8 @@ class PlanBoard:
     terms: Callable[[Collection[str]], Mapping[str, RetryTerms]] = retry_terms
     plans: Mapping[str, Plan] = field(default_factory=dict)
     now: Callable[[], float] = time.monotonic
+    is_down: Callable[[str], bool] = lambda _gateway_id: False
+    """Whether nodes say of a gateway that is paused that nobody answers its pings."""
     _rows: Mapping[str, Plan] = field(default_factory=dict)
     """The plans as they were read."""
     _at_rest: Mapping[str, RetryTerms] = field(default_factory=dict)
@@ -48,6 +50,7 @@ class PlanBoard:
     """Of the rows, before these were read; None where they are to be read whatever it is."""
     _read_at: float = float("-inf")
     _cuts: Mapping[str, int | None] = field(default_factory=dict)
+    _down: Collection[str] = frozenset()
     _changes: int = 0
     """How often the plans were read or changed."""
 
@@ -59,9 +62,9 @@ class PlanBoard:
             self._version = None
             self._rows = self._read_rows()
             self._version, self._read_at = version, now
-        elif self._cuts == self._cuts_now():
+        elif (self._cuts, self._down) == (self._cuts_now(), self._down_now()):
             return set()
-        self._cuts = self._cuts_now()
+        self._cuts, self._down = self._cuts_now(), self._down_now()
         found = {campaign_id: self._slowed(plan) for campaign_id, plan in self._rows.items()}
         before = self.plans
         changed = {
@@ -197,7 +200,22 @@ class PlanBoard:
         gateways = {one.gateway_id: one.cps for plan in self._rows.values() for one in plan.gateways}
         return {name: self.cps_now(Kind.GATEWAY, name, cps) for name, cps in gateways.items()}
 
+    def _down_now(self) -> frozenset[str]:
+        """The gateways that agents are reached by, are paused, and do not answer."""
+        second_legs = (plan.second_leg for plan in self._rows.values())
+        paused = {second.gateway_id for second in second_legs if second is not None and second.paused}
+        return frozenset(filter(self.is_down, paused))
+
     def _slowed(self, plan: Plan) -> Plan:
+        second = plan.second_leg
+        if second is not None and second.gateway_id in self._down:
+            plan = replace(
+                plan,
+                bridge_gateways={**plan.bridge_gateways, second.gateway_id: second.unanswered()},
+                second_leg_breakers=tuple(
+                    replace(hold, probe_due=False, probe_at=None) for hold in plan.second_leg_breakers
+                ),
+            )
         return replace(plan, gateways=tuple(map(self._slowed_gateway, plan.gateways)))
 
     def _slowed_gateway(self, gateway: GatewayPlan) -> GatewayPlan:

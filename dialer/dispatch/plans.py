@@ -168,10 +168,8 @@ class Plan:
         if word not in tuple(HoldKind):
             return None
         # Around these there is no way, whoever is called.
-        if second := [hold.probe_at for hold in self._agents_holds if hold.kind == word and hold.probe_at]:
-            return max(second)
-        if word == HoldKind.PAUSE and self.second_leg is not None and self.second_leg.shut:
-            return self.second_leg.probe_at
+        if second := [hold.probe_at for hold in self._agents_holds if hold.kind == word]:
+            return max(at for at in second if at) if all(second) else None
         if word == HoldKind.PAUSE:
             return self.probe_at
         return min((hold.probe_at for hold in self.breakers if hold.probe_at), default=None)
@@ -201,11 +199,13 @@ class Plan:
 
     @property
     def _agents_holds(self) -> list[Hold]:
-        """What keeps its agent from being reached, whoever is called."""
-        if self.second_leg is None:
+        """What keeps its agent from being reached, whoever is called. Where he is each contact's own that is known
+        once the contact is claimed: not even then while nobody is reached by his gateway."""
+        second = self.second_leg
+        if second is None:
             return []
         number = agent_number(str(self.action.get("number")))
-        return [] if number is None else self.second_leg_holds(number)
+        return second.shut if number is None else self.second_leg_holds(number)
 
     @property
     def _second_leg_shut(self) -> HoldKind | None:
@@ -214,8 +214,6 @@ class Plan:
         second = self.second_leg
         if second is None or self.gateway(second.gateway_id) is not None:
             return None
-        if second.shut:
-            return HoldKind.PAUSE
         return next((hold.kind for hold in self._agents_holds if not hold.probe_due), None)
 
     @property

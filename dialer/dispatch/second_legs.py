@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from campaigns.action_values import TEMPLATE
 from campaigns.errors import NumberRefused
 from campaigns.numbers import phone_number
-from dialer.holds import Hold, PrefixPause, pauses_of
+from dialer.holds import Hold, HoldKind, PrefixPause, pauses_of
 from freeswitch.leg_rates import LegRate
 
 
@@ -41,9 +41,18 @@ class BridgeGateway:
     pauses: tuple[PrefixPause, ...] = ()
 
     @property
-    def shut(self) -> bool:
-        """Whether no agent may be reached by it, whatever his number, not even as a probe."""
-        return self.paused and not self.probe_due and self.paused_alone is None
+    def shut(self) -> list[Hold]:
+        """What keeps every agent from being reached by it, whatever his number, even as a probe. A call to another
+        destination than it was paused for may probe it at once; of agents that nobody knows yet it is not looked for:
+        that would be a claim of each contact, and there may be none."""
+        if not self.paused or self.probe_due:
+            return []
+        return [Hold(HoldKind.PAUSE, self.gateway_id, "", False, self.probe_at, second_leg=True)]
+
+    def unanswered(self) -> BridgeGateway:
+        """It, while nobody answers its pings: when it may be probed is not known."""
+        pauses = tuple(PrefixPause(one.prefix, probe_due=False) for one in self.pauses)
+        return replace(self, probe_due=False, probe_at=None, paused_alone=None, pauses=pauses)
 
     def holds(self, number: str) -> list[Hold]:
         """What keeps an agent at this number from being reached by it."""

@@ -14,6 +14,7 @@ PROBES = "tests/unit/dialer/test_second_leg_probes.py"
 PAUSED = "tests/integration/dialer/test_paused_second_legs.py"
 DISPATCH = "tests/unit/dialer/test_dispatch.py"
 BOARD = "tests/unit/dialer/test_plan_board.py"
+PINGS = "tests/integration/dialer/test_gateway_pings.py"
 
 SECOND_LEGS = (
     Mutation(
@@ -255,6 +256,30 @@ SECOND_LEGS = (
         "        if hold.second_leg and self.is_down(",
         "        if not hold and self.is_down(",
         (f"{DISPATCH}::test_nobody_is_called_to_probe_a_gateway_of_agents_that_does_not_answer_its_pings",),
+    ),
+    Mutation(
+        "a probe that is refused once a second",
+        "while a gateway's pings are not answered, permits are taken and given back for its probe for as long",
+        "dialer/dispatch/plan_board.py",
+        "return frozenset(filter(self.is_down, paused))",
+        "return frozenset()",
+        (f"{BOARD}::test_while_it_does_not_answer_its_pings_no_probe_is_due_and_no_time_is_told",),
+    ),
+    Mutation(
+        "each contact claimed to learn that nobody is reached",
+        "a whole list is claimed and given back, minute by minute, for as long as a gateway is paused",
+        "dialer/dispatch/plans.py",
+        "return second.shut if number is None else",
+        "return [] if number is None else",
+        (f"{HELD}::test_while_no_agent_is_reached_nobody_is_claimed_to_learn_whose_own_he_is",),
+    ),
+    Mutation(
+        "one node that cannot reach it",
+        "a gateway of agents stays paused for good, since one node of several never reaches it",
+        "dialer/capacity/gateway_pings.py",
+        "if known and not any(known):",
+        "if known and not all(known):",
+        (f"{PINGS}::test_one_that_answers_no_nodes_pings_is_down_for_as_long_as_it_is_paused",),
     ),
     Mutation(
         "an agent of one's own who cannot be reached",

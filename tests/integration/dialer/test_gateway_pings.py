@@ -45,21 +45,21 @@ def test_a_gateway_that_is_not_paused_is_not_asked_for(world: World) -> None:
     GatewayPings(cluster, lambda: None, lambda: 0.0).round()
 
 
-def test_one_that_does_not_answer_its_pings_is_down_for_as_long_as_it_is_paused(world: World) -> None:
-    """Also when a probe is due: nobody is called for a second leg by it then."""
+def test_one_that_answers_no_nodes_pings_is_down_for_as_long_as_it_is_paused(world: World) -> None:
+    """Also when a probe is due: nobody is called for a second leg by it then. One that a single node cannot reach,
+    for however long, is probed all the same."""
     with db.connection_context():
         rows("UPDATE gateway SET dial_string = 'sofia/gateway/carrier/{number}', paused_at = now(),"
              " probe_at = now() - interval '1 minute'")  # fmt: skip
-    said = [DOWN, UP]
+    said = [DOWN, DOWN]
     links = [SimpleNamespace(name=f"fs{n}", api=lambda _line, n=n: said[n]) for n in range(2)]
     pings = GatewayPings(cast(Cluster, SimpleNamespace(connected=lambda: links)), lambda: None, lambda: 0.0)
     gateway_id = str(world.gateway_id)
-    for status, down in ((DOWN, True), (UP, False), (DOWN, True), ("PingFreq\t0\nStatus  \tNOREG\n", False)):
-        said[0] = status
+    silent = "PingFreq\t0\nStatus  \tNOREG\n"
+    seen = [((DOWN, DOWN), True), ((UP, DOWN), False), ((DOWN, silent), True), ((silent, silent), False)]
+    for said[:], down in (*seen, seen[0]):
         pings.round()
         assert pings.is_down(gateway_id) is down
-    said[0] = DOWN
-    pings.round()
     with db.connection_context():
         rows("UPDATE gateway SET paused_at = NULL, probe_at = NULL")
     pings.round()

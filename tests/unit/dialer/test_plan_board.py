@@ -31,7 +31,14 @@ class Bench:
         self.away = False
         self.reads, self.at = 0, 1000.0
         self.asked: list[str] = []
-        self.board = PlanBoard(self.cps_now, self.running, self.terms, now=lambda: self.at)
+        self.down: set[str] = set()
+        self.board = PlanBoard(
+            self.cps_now,
+            self.running,
+            self.terms,
+            now=lambda: self.at,
+            is_down=lambda name: name in self.down,
+        )
         self.read(make_plan(), make_plan(campaign_id=OTHER, gateways=(make_gateway(gateway_id=SECOND),)))
 
     def cps_now(self, kind: Kind, name: str, cps: int | None) -> int | None:
@@ -245,6 +252,27 @@ def test_a_pause_of_the_gateway_that_an_agent_is_reached_by_is_heeded_at_once(be
     assert (plan.second_leg.paused, plan.second_leg.pauses) == (True, pauses)
     assert plan.held_whole is HoldKind.PAUSE
     assert plan.gateways == make_plan().gateways
+
+
+def test_while_it_does_not_answer_its_pings_no_probe_is_due_and_no_time_is_told(bench: Bench) -> None:
+    """Whoever took one would be refused it, once a second, and each contact whose agent is his own be claimed."""
+    past = "2026-01-31T09:00:00.000000Z"
+    broken = Hold(HoldKind.BREAKER, "b1", "+1", True, past, SECOND, second_leg=True)
+    pauses = (PrefixPause("+1", probe_due=True, probe_at=past),)
+    due = reaching(paused=True, probe_due=True, probe_at=past, paused_alone="+44", pauses=pauses)
+    bench.runs |= {CAMPAIGN: replace(due, second_leg_breakers=(broken,))}
+    bench.board.read("v1")
+    plan = bench.board.plans[CAMPAIGN]
+    assert plan.held_whole is None
+    bench.down, reads = {SECOND}, bench.reads
+    assert (bench.board.read("v1"), bench.reads) == ({CAMPAIGN}, reads)
+    held = bench.board.plans[CAMPAIGN]
+    assert (held.held_whole, held.over_at(HoldKind.PAUSE)) == (HoldKind.PAUSE, None)
+    assert not any(hold.probe_due for hold in held.second_leg_holds("+14155550100"))
+    assert bench.board.read("v1") == set()
+    bench.down = set()
+    assert (bench.board.read("v1"), bench.reads) == ({CAMPAIGN}, reads)
+    assert bench.board.plans[CAMPAIGN] == plan
 
 
 def test_a_probe_of_it_that_was_taken_is_not_due_any_more(bench: Bench) -> None:

@@ -170,6 +170,25 @@ def test_of_agents_that_are_each_contacts_own_only_those_leave_who_can_be_reache
     assert not any(call.second_leg_probes for call in world.live_calls)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        # By the gateway that both legs could leave by nobody is called either way.
+        {"gateway_id": GATEWAY, "gateways": (make_gateway(paused=True), make_gateway(gateway_id=SECOND))},
+    ],
+    ids=["a gateway of agents", "one of first legs too"],
+)
+def test_while_no_agent_is_reached_nobody_is_claimed_to_learn_whose_own_he_is(
+    changes: dict[str, Any],
+) -> None:
+    plan = bridging(PAUSED | {"paused_alone": "+44"}, number="{manager}", **changes)
+    world = Managers(plan)
+    world.step()
+    assert (world.claims, world.words[-1]) == ([], "gateway_paused")
+    assert plan.over_at("gateway_paused") == LATER
+
+
 def test_one_of_them_probes_when_that_is_due() -> None:
     world = Managers(own(PrefixPause("+44", probe_due=True)))
     taken: list[str] = []
