@@ -10,7 +10,7 @@ from models import CallState, db, rows
 
 # Two that add up at the same time find each change once: who comes second waits for the first, and finds it gone. The
 # order of the groups keeps them from waiting for each other.
-_ADD_UP = """
+ADD_UP = """
 WITH taken AS (DELETE FROM call_count_change RETURNING *)
 INSERT INTO call_count AS kept (tenant_id, campaign_id, day, disposition, calls, sent, seconds)
 SELECT tenant_id, campaign_id, day, disposition, sum(calls), sum(sent), sum(seconds) FROM taken
@@ -18,12 +18,14 @@ GROUP BY tenant_id, campaign_id, day, disposition ORDER BY campaign_id, day, dis
 ON CONFLICT (campaign_id, day, disposition) DO UPDATE SET calls = kept.calls + EXCLUDED.calls,
     sent = kept.sent + EXCLUDED.sent, seconds = kept.seconds + EXCLUDED.seconds
 """
+"""Moves what was noted since the last time into the counts."""
 _OVER = """
 SELECT coalesce(sum(calls), 0)::int8 AS calls FROM (
     SELECT calls FROM call_count WHERE {which} UNION ALL SELECT calls FROM call_count_change WHERE {which}
 ) AS kept
 """
-_OPEN = "SELECT count(*) AS calls FROM call WHERE ended_at IS NULL AND {which}"
+OPEN = "SELECT count(*) AS calls FROM call WHERE ended_at IS NULL AND {which}"
+"""How many calls are under way, of those that a condition names."""
 _AT_ENDS = "SELECT count(*) AS calls FROM call WHERE ended_at IS NOT NULL AND {which}"
 _WITH = """
 SELECT campaign_id FROM (
@@ -38,7 +40,7 @@ Given = list[tuple[str, object]]
 def add_up() -> None:
     """Fold what was noted since the last time into the counts. Raises what a database that is away raises."""
     with db.connection_context():
-        db.execute_sql(_ADD_UP)
+        db.execute_sql(ADD_UP)
 
 
 def campaigns_with(tenant_id: str, disposition: str) -> list[uuid.UUID]:
@@ -80,7 +82,7 @@ def total(
             add(_AT_ENDS, whose + ended_so + edge)
     if state != CallState.ENDED and disposition is None:
         so: Given = [] if state is None else [("state = %s", state)]
-        add(_OPEN, whose + so + _within(since, before))
+        add(OPEN, whose + so + _within(since, before))
     if not parts:
         return 0
     found: int = rows(f"SELECT {' + '.join(f'({part})' for part in parts)} AS calls", *params)[0]["calls"]

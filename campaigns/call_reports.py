@@ -19,7 +19,8 @@ from campaigns.report_buckets import LENGTH_SECONDS, PDD_MS, RING_MS, Distributi
 from campaigns.report_spans import LocalStep, Span
 from models import db
 
-_FOLD = "SELECT report_fold() WHERE EXISTS (SELECT FROM report_change)"
+FOLD = "SELECT report_fold() WHERE EXISTS (SELECT FROM report_change)"
+"""Adds what was noted since the last time to the cells, where there is anything."""
 
 
 class Route(StrEnum):
@@ -129,7 +130,8 @@ PICKED_UP: Final = _Figures.of("report_total", _PICKED_UP)
 LENGTHS: Final = _Figures.of("report_total", {**_PDD, **_RING, **_LENGTH})
 ROUTES: Final = _Figures.of("report_route", _ROUTE)
 OUTCOMES: Final = _Figures.of("report_outcome", {"calls": "n"})
-_OUTCOME_KEYS: Final = ("disposition", "attempt", "placed")
+OUTCOME_KEYS: Final = ("disposition", "attempt", "placed")
+"""By what the cells of outcomes differ."""
 
 _QUARTERS: Final = ("minutes = 15 AND start_at >= %(start)s AND start_at < %(end)s",)
 # The days that are whole, and the quarters before the first and after the last.
@@ -138,15 +140,17 @@ _DAYS: Final = (
     "minutes = 15 AND start_at >= %(start)s AND start_at < %(first_day)s",
     "minutes = 15 AND start_at >= %(after_days)s AND start_at < %(end)s",
 )
-_TENANT: Final = "tenant_id = %(tenant)s"
-_CAMPAIGN: Final = "tenant_id = %(tenant)s AND campaign_id = %(campaign)s"
+TENANT: Final = "tenant_id = %(tenant)s"
+"""A condition: the cells of a tenant."""
+CAMPAIGN: Final = "tenant_id = %(tenant)s AND campaign_id = %(campaign)s"
+"""A condition: the cells of one campaign of a tenant's."""
 _STEP: Final = "width_bucket(start_at, %(steps)s::timestamptz[]) - 1 AS step"
 
 
 def fold() -> None:
     """Fold what was noted since the last time into the cells. Raises what a database that is away raises."""
     with db.connection_context():
-        db.execute_sql(_FOLD)
+        db.execute_sql(FOLD)
 
 
 @cache
@@ -187,7 +191,7 @@ def _read(
     keys: tuple[str, ...] = (),
     steps: Sequence[LocalStep] | None = None,
 ) -> list[dict[str, Any]]:
-    whose = _TENANT if scope.campaign_id is None else _CAMPAIGN
+    whose = TENANT if scope.campaign_id is None else CAMPAIGN
     sql = statement(figures, keys, whose=whose, stepwise=steps is not None)
     return dicts(db.execute_sql(sql, parameters(scope, asked, steps or ())))
 
@@ -235,7 +239,7 @@ def lengths(scope: Scope, asked: Span) -> Lengths:
 
 def outcomes(scope: Scope, asked: Span) -> list[Outcome]:
     """How calls ended, and as which attempt."""
-    found = _read(scope, asked, OUTCOMES, _OUTCOME_KEYS)
+    found = _read(scope, asked, OUTCOMES, OUTCOME_KEYS)
     return [Outcome(**row) for row in found if row["calls"]]
 
 

@@ -16,7 +16,7 @@ SLICE = 1_000
 
 WAITS = "EXISTS (SELECT FROM contact WHERE waiting AND status = 'pending' AND expires_at <= now())"
 """Whether anybody has expired: a part of the statement with which a dialer looks for that."""
-_EXPIRE = f"""
+EXPIRE = f"""
     WITH expired AS (
         UPDATE contact SET status = 'cancelled', disposition = '{EXPIRED}', next_attempt_at = NULL,
             version = version + 1, updated_at = now()
@@ -34,10 +34,11 @@ _EXPIRE = f"""
             cancelled = campaign_count.cancelled + excluded.cancelled
     )
     SELECT campaign_id, count(*) AS n FROM expired GROUP BY campaign_id"""
+"""Cancels a slice of those who wait and have expired, and tells of it."""
 
 
 def expire_slice(owner: str) -> dict[uuid.UUID, int]:
     """Cancel the next SLICE who have expired; how many of each campaign. In a transaction of its own; `owner` names
     whose transition rows these are. The caller then completes campaigns of which nobody is left."""
     with transaction():
-        return {row["campaign_id"]: row["n"] for row in rows(_EXPIRE, SLICE, owner, f"{owner}:expiry")}
+        return {row["campaign_id"]: row["n"] for row in rows(EXPIRE, SLICE, owner, f"{owner}:expiry")}

@@ -52,11 +52,12 @@ SELECT date_bin('5 minutes', now(), 'epoch'), gateway_id, %s, sip_status, cause,
 FROM json_to_recordset(%s::json) AS counted (gateway_id uuid, sip_status smallint, cause text, calls int)
 ON CONFLICT (since, gateway_id, lane, sip_status, cause) DO UPDATE SET calls = kept.calls + EXCLUDED.calls
 """
-_LAST_HOUR = """
+LAST_HOUR = """
 SELECT gateway_id::text AS gateway_id, sip_status, cause, sum(calls)::int AS calls FROM gateway_count
 WHERE since > now() - interval '1 hour' AND gateway_id = ANY(%s::uuid[])
 GROUP BY gateway_id, sip_status, cause ORDER BY calls DESC, sip_status, cause
 """
+"""What was counted of these gateways in the last hour, by how their calls ended."""
 
 
 def add(lane: str, counted: Mapping[How, int]) -> None:
@@ -69,7 +70,7 @@ def last_hour(gateway_ids: Iterable[uuid.UUID]) -> dict[str, LastHour]:
     """Of each of these gateways by which a call ended since."""
     calls: dict[str, int] = {}
     refusals: dict[str, list[Refusal]] = {}
-    for row in rows(_LAST_HOUR, [*gateway_ids]):
+    for row in rows(LAST_HOUR, [*gateway_ids]):
         gateway_id = row["gateway_id"]
         calls[gateway_id] = calls.get(gateway_id, 0) + row["calls"]
         if row["cause"]:

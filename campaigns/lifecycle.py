@@ -36,7 +36,8 @@ from campaigns.row_templates import refuse_missing, templates
 from models import CampaignStatus, db, rows, transaction
 
 # A contact is in flight exactly for as long as its call is open: both change in one statement.
-_IN_FLIGHT = "SELECT count(*) AS n FROM call WHERE campaign_id = %s AND ended_at IS NULL"
+IN_FLIGHT = "SELECT count(*) AS n FROM call WHERE campaign_id = %s AND ended_at IS NULL"
+"""How many calls of a campaign are under way."""
 _OPEN = "status = 'running' AND deleted_at IS NULL AND NOT keep_open"
 _MAY_COMPLETE = f"id = %s AND {_OPEN}"
 _NOBODY = """
@@ -44,7 +45,8 @@ _NOBODY = """
         AND NOT EXISTS (SELECT FROM call WHERE campaign_id = c.id AND ended_at IS NULL)
 """
 _EXHAUSTED = f"SELECT 1 FROM campaign c WHERE {_MAY_COMPLETE} AND {_NOBODY}"
-_NOBODY_LEFT = f"SELECT id::text FROM campaign c WHERE id = ANY(%s::uuid[]) AND {_OPEN} AND {_NOBODY}"
+NOBODY_LEFT = f"SELECT id::text FROM campaign c WHERE id = ANY(%s::uuid[]) AND {_OPEN} AND {_NOBODY}"
+"""Those of these running campaigns in which nobody waits and no call is under way."""
 _LOCK_TO_COMPLETE = f"SELECT 1 FROM campaign WHERE {_MAY_COMPLETE} FOR NO KEY UPDATE"
 
 
@@ -114,7 +116,7 @@ def delete(campaign_id: uuid.UUID, tenant_id: str) -> None:
     _lock_and_check(campaign_id, tenant_id, Action.DELETE)
     if rows("SELECT 1 FROM campaign WHERE id = %s AND stopping_at IS NOT NULL", campaign_id):
         raise StoppingError
-    (found,) = rows(_IN_FLIGHT, campaign_id)
+    (found,) = rows(IN_FLIGHT, campaign_id)
     if found["n"]:
         raise CallsInFlightError(found["n"])
     rows("UPDATE campaign SET deleted_at = now() WHERE id = %s", campaign_id)
@@ -147,7 +149,7 @@ def nobody_left(campaign_ids: Collection[str]) -> list[str]:
     """Those of these campaigns that may be over: running ones whose contacts are all terminal, as far as one
     statement sees. Takes a connection of its own where the caller has none."""
     with db.connection_context():
-        return [row["id"] for row in rows(_NOBODY_LEFT, list(campaign_ids))]
+        return [row["id"] for row in rows(NOBODY_LEFT, list(campaign_ids))]
 
 
 def complete_if_exhausted(campaign_id: uuid.UUID, owner: str = WEB) -> bool:

@@ -47,15 +47,16 @@ _CAMPAIGN = """
         p.deleted_at IS NOT NULL OR NOT p.outbound_enabled AS no_caller_id
     FROM campaign c JOIN phone_number p ON p.id = c.phone_number_id JOIN agent a ON a.id = c.agent_id
     WHERE c.id = %s AND c.tenant_id = %s AND c.deleted_at IS NULL"""
-_PLACES = """
+PLACES = """
     SELECT (SELECT position FROM contact WHERE campaign_id = %(campaign)s ORDER BY position LIMIT 1) AS first,
         (SELECT position FROM contact WHERE campaign_id = %(campaign)s ORDER BY position DESC LIMIT 1) AS last"""
+"""The first and the last place of a list."""
 _BY_INDEX = "SELECT set_config('enable_seqscan', 'off', true)"
 _SUPPRESSED = suppressed(
     "contact.phone_number", tenant="%(tenant)s", campaign="%(list)s::uuid", digest="NULL::bytea"
 )
 # `weeks`: so much earlier a time is within the last week that is written.
-_EXAMINE = f"""
+EXAMINE = f"""
 WITH looked AS MATERIALIZED (
     SELECT contact.zone_group, contact.attempts, contact.wait_reason, contact.callback, contact.expires_at,
         contact.status IN ('originated', 'connected') AS in_call, contact.status = 'pending' AS waits,
@@ -92,6 +93,7 @@ SELECT which, reason, CASE WHEN which = 'later' THEN date_trunc('hour', due_at) 
     CASE WHEN which IN ('now', 'later') THEN attempts + 1 END AS call, count(*)::int AS contacts,
     avg(extract(epoch FROM wanted_at))::float8 AS wanted_at
 FROM judged GROUP BY 1, 2, 3, 4, 5"""
+"""Judges a slice of a list as the claim would: how many contacts are due when, or never, and why."""
 _OPENINGS = """
     SELECT zone_group, extract(epoch FROM opens_at)::float8 AS opens, extract(epoch FROM closes_at)::float8 AS closes
     FROM opening WHERE campaign_id = %s ORDER BY zone_group, opens_at"""
@@ -102,10 +104,12 @@ _ENDED = """
         WHERE {whose} = %s AND ended_at IS NOT NULL AND disposition IS NOT NULL
         ORDER BY created_at DESC, id DESC LIMIT %s) AS last
     GROUP BY disposition"""
-_BY_CAMPAIGN, _BY_TENANT = (_ENDED.format(whose=f"{whose}_id") for whose in ("campaign", "tenant"))
-_NUMBERS = """
+BY_CAMPAIGN, BY_TENANT = (_ENDED.format(whose=f"{whose}_id") for whose in ("campaign", "tenant"))
+"""How the last calls of a campaign ended, or those of its tenant, and how long they took."""
+NUMBERS = """
     SELECT phone_number FROM contact WHERE campaign_id = %s AND waiting AND status = 'pending'
     ORDER BY next_attempt_at NULLS FIRST LIMIT %s"""
+"""Whom a campaign would call first."""
 
 ASSUMED: Mapping[Disposition, tuple[float, float, float]] = {
     Disposition.ANSWERED: (0.35, 70.0, 55.0),
@@ -155,7 +159,7 @@ def campaign(campaign_id: uuid.UUID, tenant_id: str) -> dict[str, Any] | None:
 def look(one: Mapping[str, Any], let_others_run: Callable[[], None]) -> Look:
     """Who of a campaign's list may be called when it starts, later or never."""
     rows(_BY_INDEX)
-    (places,) = db.execute_sql(_PLACES, {"campaign": one["id"]}).fetchall()
+    (places,) = db.execute_sql(PLACES, {"campaign": one["id"]}).fetchall()
     if places[0] is None:
         return Look(0, 0)
     first, last = places
@@ -171,7 +175,7 @@ def look(one: Mapping[str, Any], let_others_run: Callable[[], None]) -> Look:
     examined = 0
     for begin, end in slices(first, last):
         for *key, contacts, wanted_at in db.execute_sql(
-            _EXAMINE, asked | {"first": begin, "last": end}
+            EXAMINE, asked | {"first": begin, "last": end}
         ).fetchall():
             sums = found[tuple(key)]
             sums[0] += contacts
@@ -241,8 +245,8 @@ def repeated(spans: Sequence[Span], start: float) -> Iterator[Span]:
 def outcomes(one: Mapping[str, Any]) -> tuple[str, list[Outcome]]:
     """How its calls end, and whose calls say so: the campaign's own, else the tenant's, else nobody's (`assumed`)."""
     for source, statement, key in (
-        ("campaign", _BY_CAMPAIGN, one["id"]),
-        ("tenant", _BY_TENANT, one["tenant_id"]),
+        ("campaign", BY_CAMPAIGN, one["id"]),
+        ("tenant", BY_TENANT, one["tenant_id"]),
     ):
         found = [row for row in rows(statement, key, LAST_CALLS) if row["disposition"] in {*Disposition}]
         calls = sum(row["calls"] for row in found)
@@ -281,4 +285,4 @@ def shares(found: Sequence[Outcome]) -> dict[str, float]:
 
 def numbers(campaign_id: uuid.UUID, most: int) -> list[str]:
     """Some of those who wait, for the gateways that would carry them."""
-    return [row["phone_number"] for row in rows(_NUMBERS, campaign_id, most)]
+    return [row["phone_number"] for row in rows(NUMBERS, campaign_id, most)]

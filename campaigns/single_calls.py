@@ -41,10 +41,11 @@ _HALTED = "SELECT 1 FROM halt WHERE scope IN ('*', %s)"
 _LIMITS = """
     SELECT concurrent_max, calls_per_minute, daily_calls_max, daily_minutes_max, reserved_concurrency
     FROM call_limits WHERE tenant_id = %s"""
-_WAITING = """
+WAITING = """
     SELECT count(*)::int AS n FROM campaign JOIN contact ON contact.campaign_id = campaign.id
     WHERE campaign.tenant_id = %s AND campaign.status = 'running' AND campaign.single_call
         AND contact.status = 'pending' AND contact.expires_at > now()"""
+"""How many single calls of a tenant wait."""
 _CAMPAIGN = """
     INSERT INTO campaign (id, tenant_id, name, agent_id, phone_number_id, status, started_at, max_concurrent_calls,
         retries_per_contact, retry_delay_seconds, created_by, weight, metadata, import_columns, windows, holidays,
@@ -230,7 +231,7 @@ def refuse_where_nobody_may(tenant_id: str) -> None:
 def refuse_over_caps(tenant_id: str, used: Used) -> None:
     """Raise CapReachedError where the tenant's caps leave no room beside what is `used` and what waits to leave. What
     a cap allows exactly the limiter says when the call leaves."""
-    (waiting,) = rows(_WAITING, tenant_id)
+    (waiting,) = rows(WAITING, tenant_id)
     cap = Limits.of(tenant_id).reached(used, waiting["n"])
     if cap is not None:
         raise CapReachedError(cap, unsure=waiting["n"] > 0)

@@ -21,7 +21,7 @@ STALE_SECONDS = 2.0
 
 # The order of the index of who waits. A contact that somebody is claiming just now, in vain, is left for later.
 # By the place where it was locked: by its id, a sixth of the time is spent on finding it again.
-_CANCEL = """
+CANCEL = """
     WITH cancelled AS (
         UPDATE contact SET status = 'cancelled', next_attempt_at = NULL, version = version + 1, updated_at = now()
         WHERE ctid = ANY(ARRAY(
@@ -38,7 +38,8 @@ _CANCEL = """
             cancelled = campaign_count.cancelled + excluded.cancelled
     )
     SELECT count(*) AS n FROM cancelled"""
-_FINISH = """
+"""Cancels a slice of who waits in a campaign, and tells of it."""
+FINISH = """
     WITH over AS (
         UPDATE campaign SET stopping_at = NULL WHERE id = %s AND stopping_at IS NOT NULL
             AND NOT EXISTS (SELECT FROM contact WHERE campaign_id = campaign.id AND waiting AND status = 'pending')
@@ -48,6 +49,7 @@ _FINISH = """
         SELECT id, version, status, end_reason, %s FROM over
     )
     SELECT 1 FROM over"""
+"""Takes the mark from a stopped campaign in which nobody waits, and tells of its end."""
 _MINE = "SELECT pg_try_advisory_xact_lock(hashtextextended('stop ' || %s::text, 0)) AS mine"
 _MARKED = "SELECT 1 FROM campaign WHERE id = %s AND stopping_at IS NOT NULL"
 LEFT = f"EXISTS (SELECT FROM campaign WHERE stopping_at < now() - interval '{STALE_SECONDS} s')"
@@ -74,8 +76,8 @@ def cancel_slice(campaign_id: uuid.UUID, owner: str) -> Slice | None:
         (lock,) = rows(_MINE, campaign_id)
         if not lock["mine"] or not rows(_MARKED, campaign_id):
             return None
-        (found,) = rows(_CANCEL, campaign_id, SLICE, campaign_id, owner, campaign_id, f"{owner}:stop")
-        over = found["n"] < SLICE and bool(rows(_FINISH, campaign_id, owner))
+        (found,) = rows(CANCEL, campaign_id, SLICE, campaign_id, owner, campaign_id, f"{owner}:stop")
+        over = found["n"] < SLICE and bool(rows(FINISH, campaign_id, owner))
         return Slice(found["n"], over)
 
 

@@ -118,15 +118,19 @@ _CANCEL = f"""{_FREE.format(other="{other}", whom="{whom}", still="{still}")}, c
         cancelled = campaign_count.cancelled + excluded.cancelled
 )
 SELECT campaign_id::text, count(*)::int AS n FROM cancelled GROUP BY campaign_id"""
-_CANCEL_CONCERNED = _CANCEL.format(other=_HAS_OTHER, whom=_CONCERNED, still=_STILL)
-_CANCEL_NAMED = _CANCEL.format(other=_HAS_OTHER, whom=_NAMED, still=_STILL)
-_GO_ON_CONCERNED, _GO_ON_NAMED = _GO_ON.format(whom=_CONCERNED), _GO_ON.format(whom=_NAMED)
+CANCEL_CONCERNED = _CANCEL.format(other=_HAS_OTHER, whom=_CONCERNED, still=_STILL)
+"""Cancels whom entries concern and who has no other number."""
+CANCEL_NAMED = _CANCEL.format(other=_HAS_OTHER, whom=_NAMED, still=_STILL)
+"""Cancels those of named contacts whose number is suppressed and who have no other."""
+GO_ON_CONCERNED, GO_ON_NAMED = _GO_ON.format(whom=_CONCERNED), _GO_ON.format(whom=_NAMED)
+"""Has whom entries concern, or of named contacts the suppressed, go on with another number."""
 _CANCEL_ALL = _CANCEL.format(other="false", whom=_WITHOUT, still="")
 _LEFT = f"SELECT DISTINCT entry_id FROM ({_CONCERNED}) AS concerned"
-_IN_CALLS = """
+IN_CALLS = """
     SELECT tenant_id, coalesce((SELECT test_of FROM campaign WHERE id = call.campaign_id), campaign_id)::text
         AS campaign_id, phone_number
     FROM call WHERE ended_at IS NULL"""
+"""The numbers that are being called."""
 _KNOWN = "DELETE FROM suppression_news WHERE suppression_id = ANY(%s)"
 
 
@@ -173,7 +177,7 @@ class InCalls:
 def in_calls() -> InCalls:
     """Who is in a call: these contacts may be pending again."""
     with db.connection_context():
-        found = rows(_IN_CALLS)
+        found = rows(IN_CALLS)
     return InCalls((row["tenant_id"], row["campaign_id"], row["phone_number"]) for row in found)
 
 
@@ -187,8 +191,8 @@ def cancel_slice(owner: str, busy: InCalls, after: uuid.UUID | None = None) -> C
             return Cancelled(())
         asked = {"entries": [row["id"] for row in news]}
         ours = {"owner": owner, "lane": f"{owner}:suppressed"}
-        cancelled = db.execute_sql(_CANCEL_CONCERNED, asked | ours).fetchall()
-        cancelled += db.execute_sql(_GO_ON_CONCERNED, asked).fetchall()
+        cancelled = db.execute_sql(CANCEL_CONCERNED, asked | ours).fetchall()
+        cancelled += db.execute_sql(GO_ON_CONCERNED, asked).fetchall()
         left = {entry_id for (entry_id,) in db.execute_sql(_LEFT, asked).fetchall()}
         known = [row["id"] for row in news if row["id"] not in left and not busy.concerns(row)]
         rows(_KNOWN, known)
@@ -203,8 +207,8 @@ def cancel_named(
     asked = {"contacts": list(contacts), "numbers": list(numbers), "digests": list(digests)}
     ours = {"owner": owner, "lane": f"{owner}:suppressed"}
     with transaction():
-        cancelled = db.execute_sql(_CANCEL_NAMED, asked | ours).fetchall()
-        cancelled += db.execute_sql(_GO_ON_NAMED, asked).fetchall()
+        cancelled = db.execute_sql(CANCEL_NAMED, asked | ours).fetchall()
+        cancelled += db.execute_sql(GO_ON_NAMED, asked).fetchall()
     return Cancelled(_campaigns(cancelled))
 
 

@@ -46,7 +46,7 @@ FROM taken JOIN contact ON contact.id = taken.contact_id JOIN campaign ON campai
     JOIN agent ON agent.id = campaign.agent_id
 WHERE taken.state <> 'ended'
 """
-_ADOPT = f"""
+ADOPT = f"""
 WITH mine AS (
     SELECT id FROM call WHERE dialer_id = %s AND (ended_at IS NULL OR slot_until IS NOT NULL)
     ORDER BY id FOR UPDATE
@@ -55,10 +55,12 @@ WITH mine AS (
 )
 {_LIVE_CALLS}
 """
-_OPEN_LIVE_CALLS = f"""
+"""Makes a dead dialer's calls another's, and reads those that are not over."""
+OPEN_LIVE_CALLS = f"""
 WITH taken AS (SELECT * FROM call WHERE dialer_id = %s AND id = ANY(%s::uuid[]))
 {_LIVE_CALLS}
 """
+"""Those of these calls of a dialer's that are not over."""
 
 
 def adopt_calls(of: str, dialer_id: str) -> list[LiveCall]:
@@ -67,13 +69,13 @@ def adopt_calls(of: str, dialer_id: str) -> list[LiveCall]:
     Raises what a database that is away raises; nothing, or all of it, was adopted then.
     """
     with db.connection_context(), db.atomic():
-        return [_live_call(row) for row in rows(_ADOPT, of, dialer_id)]
+        return [_live_call(row) for row in rows(ADOPT, of, dialer_id)]
 
 
 def open_calls(dialer_id: str, call_ids: list[str]) -> list[LiveCall]:
     """Those of `call_ids` that are open and this dialer's. Raises what a database that is away raises."""
     with db.connection_context():
-        return [_live_call(row) for row in rows(_OPEN_LIVE_CALLS, dialer_id, call_ids)]
+        return [_live_call(row) for row in rows(OPEN_LIVE_CALLS, dialer_id, call_ids)]
 
 
 def _live_call(row: dict[str, Any]) -> LiveCall:

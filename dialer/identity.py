@@ -55,12 +55,13 @@ _HELD_NOW = """
 INSERT INTO session_lock (dialer_id) VALUES (%s) ON CONFLICT (dialer_id)
     DO UPDATE SET postmaster_started_at = excluded.postmaster_started_at, taken_at = excluded.taken_at
 """
-_PURGE = """
+PURGE = """
 DELETE FROM session_lock AS held WHERE taken_at < now() - interval '1 hour' AND NOT EXISTS (
     SELECT 1 FROM dialer WHERE id = held.dialer_id
         AND (settled_at IS NULL OR settled_at > now() - interval '1 hour')
 ) AND NOT EXISTS (SELECT 1 FROM call WHERE sent_by = held.dialer_id AND ended_at IS NULL)
 """
+"""Forgets the session locks of dialers that are over."""
 
 
 def new_dialer_id() -> str:
@@ -205,4 +206,4 @@ def purge_locks() -> None:
     Raises what a database that is away raises.
     """
     with db.connection_context():
-        db.execute_sql(_PURGE)
+        db.execute_sql(PURGE)

@@ -36,7 +36,7 @@ _SUPPRESSED = suppressed(
     digest="unsent.digest",
 )
 _BEING_ERASED = claims.BEING_ERASED.format(tenant="call.tenant_id")
-_LOOK = f"""
+LOOK = f"""
 SELECT {hangups.WANTED} AS hangups,
     {stopping.LEFT} AS stops,
     {expiry.WAITS} AS expired,
@@ -54,6 +54,7 @@ SELECT {hangups.WANTED} AS hangups,
         JOIN contact ON contact.id = call.contact_id
         WHERE ({_SUPPRESSED} OR {_BEING_ERASED} OR NOT {claims.TRIED_GOES_ON})) AS suppressed
 """
+"""The one statement with which a dialer looks at all that rows may say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def look(dialer_id: str, unsent: Unsent = NOTHING, through: Pool | None = None) 
     asked = {"dialer": dialer_id, "unsent": list(unsent.calls), "digests": list(unsent.digests)}
     pool = db if through is None else through
     with pool.connection_context():
-        cursor = pool.execute_sql(_LOOK, asked)
+        cursor = pool.execute_sql(LOOK, asked)
         return Sight(*cursor.fetchone())
 
 

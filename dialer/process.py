@@ -28,7 +28,8 @@ from settings import Settings
 
 log = structlog.get_logger()
 
-_OWNED = "SELECT 1 FROM call WHERE dialer_id = %s AND ended_at IS NULL LIMIT 1"
+OWNED = "SELECT 1 FROM call WHERE dialer_id = %s AND ended_at IS NULL LIMIT 1"
+"""Whether any call under way is a dialer's."""
 
 WRITES_SECONDS = 1.0
 NOTIFY_AGAIN_SECONDS = 0.5
@@ -153,4 +154,4 @@ class Process(Parts):
 
     def _owned(self) -> bool:
         with db.connection_context():
-            return bool(rows(_OWNED, self.dialer_id))
+            return bool(rows(OWNED, self.dialer_id))

@@ -16,7 +16,7 @@ SLICE = 1_000
 """Contacts that are moved in one transaction."""
 
 # By the index of a group's contacts by their times: those between two openings, and no others, are read.
-_MOVE = f"""
+MOVE = f"""
 WITH shut AS MATERIALIZED (
     SELECT zone_group, greatest(now(), lag(closes_at) OVER (PARTITION BY zone_group ORDER BY opens_at)) AS since,
         opens_at AS until
@@ -34,12 +34,13 @@ WITH shut AS MATERIALIZED (
     RETURNING 1
 )
 SELECT count(*)::int FROM moved"""
+"""Moves a slice of a campaign's retries to the openings behind them."""
 
 
 def move_slice(campaign_id: uuid.UUID) -> int:
     """Move the next SLICE of a campaign's retries that fall outside the openings which are known; how many. In a
     transaction of its own."""
     with transaction():
-        (moved,) = db.execute_sql(_MOVE, {"campaign": campaign_id, "most": SLICE}).fetchone()
+        (moved,) = db.execute_sql(MOVE, {"campaign": campaign_id, "most": SLICE}).fetchone()
     number: int = moved
     return number

@@ -45,7 +45,8 @@ _CHANGE = (
     "prefix text", "disposition text", "attempt smallint", "placed boolean", "picked_up boolean", "seconds int",
     "pdd smallint", "ring smallint", "length smallint",
 )  # fmt: skip
-_NAMES = ", ".join(column.split()[0] for column in _CHANGE)
+CHANGE_NAMES = ", ".join(column.split()[0] for column in _CHANGE)
+"""The columns of `report_change`."""
 _NULLABLE = ("pdd", "ring", "length")
 _FACTS = f"""
     tenant_id, campaign_id, date_bin('{QUARTER} minutes', created_at, {_ORIGIN}), gateway_id, caller_id,
@@ -56,7 +57,8 @@ _FACTS = f"""
     CASE WHEN answered_at IS NOT NULL THEN {_bucket("billsec", LENGTH_SECONDS)} END"""
 
 
-def _over(table: str, n: int) -> str:
+def ended_changes(table: str, n: int) -> str:
+    """What reports note of the calls of a table that are over: each as `n`, 1 or -1."""
     return f"SELECT {n} AS n, {_FACTS} FROM {table} WHERE ended_at IS NOT NULL"
 
 
@@ -127,12 +129,14 @@ def _add_all(facts: str) -> str:
     {_add("report_outcome")}"""
 
 
-_COUNTED = "tenant_id, campaign_id, day, disposition"
+COUNTED = "tenant_id, campaign_id, day, disposition"
+"""By what the counts of calls differ."""
 _OF_CALL = """
     tenant_id, campaign_id, (created_at AT TIME ZONE 'UTC')::date AS day, coalesce(disposition, '') AS disposition"""
 
 
-def _counts(table: str, sign: str) -> str:
+def count_changes(table: str, sign: str) -> str:
+    """What the counts of calls note of those of a table that are over, with their sign."""
     return f"""
         SELECT {_OF_CALL}, {sign}1 AS calls, {sign}(sent_at IS NOT NULL)::int AS sent,
             {sign}coalesce(billsec, 0) AS seconds
@@ -145,10 +149,10 @@ def _function(name: str, changes: str, counts: str) -> str:
     return f"""
     CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        INSERT INTO report_change ({_NAMES}) {changes};
+        INSERT INTO report_change ({CHANGE_NAMES}) {changes};
         IF FOUND THEN
-            INSERT INTO call_count_change ({_COUNTED}, calls, sent, seconds)
-            SELECT {_COUNTED}, sum(calls), sum(sent), sum(seconds) FROM ({counts}) AS changes GROUP BY {_COUNTED}
+            INSERT INTO call_count_change ({COUNTED}, calls, sent, seconds)
+            SELECT {COUNTED}, sum(calls), sum(sent), sum(seconds) FROM ({counts}) AS changes GROUP BY {COUNTED}
             HAVING sum(calls) <> 0 OR sum(sent) <> 0 OR sum(seconds) <> 0;
         END IF;
         RETURN NULL;
@@ -166,10 +170,10 @@ def _trigger(event: str, function: str, tables: str) -> str:
 _FOLD = _add_all("facts AS (DELETE FROM report_change RETURNING *)")
 _FILL = _add_all(f"""
     marked AS (INSERT INTO report_fill VALUES (true) ON CONFLICT DO NOTHING RETURNING 1),
-    facts ({_NAMES}) AS MATERIALIZED (
-        {_over("call", 1)} AND EXISTS (SELECT FROM marked)
+    facts ({CHANGE_NAMES}) AS MATERIALIZED (
+        {ended_changes("call", 1)} AND EXISTS (SELECT FROM marked)
         UNION ALL
-        SELECT -n, {_NAMES.removeprefix("n, ")} FROM report_change WHERE EXISTS (SELECT FROM marked)
+        SELECT -n, {CHANGE_NAMES.removeprefix("n, ")} FROM report_change WHERE EXISTS (SELECT FROM marked)
     )""")
 
 STATEMENTS = (
@@ -186,11 +190,11 @@ STATEMENTS = (
     ) WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0)""",
     "CREATE TABLE IF NOT EXISTS report_fill (done boolean PRIMARY KEY)",
     f"CREATE OR REPLACE FUNCTION report_fold() RETURNS void LANGUAGE plpgsql AS $$ BEGIN {_FOLD}; END $$",
-    _function("call_count_inserted", _over("new_calls", 1), _counts("new_calls", "")),
+    _function("call_count_inserted", ended_changes("new_calls", 1), count_changes("new_calls", "")),
     _function(
         "call_count_updated",
-        f"{_over('new_calls', 1)} UNION ALL {_over('old_calls', -1)}",
-        f"{_counts('new_calls', '')} UNION ALL {_counts('old_calls', '-')}",
+        f"{ended_changes('new_calls', 1)} UNION ALL {ended_changes('old_calls', -1)}",
+        f"{count_changes('new_calls', '')} UNION ALL {count_changes('old_calls', '-')}",
     ),
     _trigger("INSERT", "call_count_inserted", "NEW TABLE AS new_calls"),
     _trigger("UPDATE", "call_count_updated", "NEW TABLE AS new_calls OLD TABLE AS old_calls"),

@@ -20,10 +20,11 @@ LIVE = "('answered', 'abandoned', 'agent_failed')"
 LEFT_ALONE = "('abandoned', 'agent_failed')"
 """Somebody answered, and heard no agent."""
 AFTER = "('answered', 'abandoned', 'machine')"
-_COUNTED = f"""
+COUNTED = f"""
     coalesce((row_.state = 'ended' AND row_.sent_at IS NOT NULL)::int, 0) AS attempts,
     coalesce((row_.state = 'ended' AND row_.disposition IN {LIVE})::int, 0) AS live,
     coalesce((row_.state = 'ended' AND row_.disposition IN {LEFT_ALONE})::int, 0) AS abandoned"""
+"""What a call counts, of a row that is named `row_`."""
 STATEMENTS = (
     "ALTER TABLE campaign ADD COLUMN IF NOT EXISTS key_column text",
     """
@@ -75,7 +76,7 @@ STATEMENTS = (
         INSERT INTO abandon_count (campaign_id, since, lane, attempts, live, abandoned)
         SELECT NEW.campaign_id, date_bin('10 minutes', NEW.ended_at, 'epoch'), pg_backend_pid(),
             after.attempts - before.attempts, after.live - before.live, after.abandoned - before.abandoned
-        FROM (SELECT {_COUNTED.replace("row_", "NEW")}) AS after, (SELECT {_COUNTED.replace("row_", "OLD")}) AS before
+        FROM (SELECT {COUNTED.replace("row_", "NEW")}) AS after, (SELECT {COUNTED.replace("row_", "OLD")}) AS before
         WHERE (after.attempts, after.live, after.abandoned) <> (before.attempts, before.live, before.abandoned)
         ON CONFLICT (campaign_id, since, lane) DO UPDATE SET attempts = abandon_count.attempts + excluded.attempts,
             live = abandon_count.live + excluded.live, abandoned = abandon_count.abandoned + excluded.abandoned;

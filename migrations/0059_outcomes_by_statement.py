@@ -19,7 +19,7 @@ _DELTAS = ("attempts", "live", "abandoned")
 
 def _deltas(table: str, sign: str) -> str:
     """What the rows of a table count, with their sign; nothing of one that is not over."""
-    counted = _kept._COUNTED.replace("row_", "row_now")
+    counted = _kept.COUNTED.replace("row_", "row_now")
     of_row = ", ".join(f"{sign}{name} AS {name}" for name in _DELTAS)
     return f"""
             SELECT row_now.campaign_id, date_bin('10 minutes', row_now.ended_at, 'epoch') AS since, {of_row}
@@ -28,18 +28,18 @@ def _deltas(table: str, sign: str) -> str:
 
 _SUMS = ", ".join(f"sum({name})" for name in _DELTAS)
 _ADDED = ", ".join(f"{name} = abandon_count.{name} + excluded.{name}" for name in _DELTAS)
-_CHANGES = f"{_reports._over('new_calls', 1)} UNION ALL {_reports._over('old_calls', -1)}"
-_COUNTS = f"{_reports._counts('new_calls', '')} UNION ALL {_reports._counts('old_calls', '-')}"
+_CHANGES = f"{_reports.ended_changes('new_calls', 1)} UNION ALL {_reports.ended_changes('old_calls', -1)}"
+_COUNTS = f"{_reports.count_changes('new_calls', '')} UNION ALL {_reports.count_changes('old_calls', '-')}"
 _FUNCTION = f"""
     CREATE OR REPLACE FUNCTION call_count_updated() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        INSERT INTO report_change ({_reports._NAMES}) {_CHANGES};
+        INSERT INTO report_change ({_reports.CHANGE_NAMES}) {_CHANGES};
         IF NOT FOUND THEN
             RETURN NULL;
         END IF;
-        INSERT INTO call_count_change ({_reports._COUNTED}, calls, sent, seconds)
-        SELECT {_reports._COUNTED}, sum(calls), sum(sent), sum(seconds) FROM ({_COUNTS}) AS changes
-        GROUP BY {_reports._COUNTED} HAVING sum(calls) <> 0 OR sum(sent) <> 0 OR sum(seconds) <> 0;
+        INSERT INTO call_count_change ({_reports.COUNTED}, calls, sent, seconds)
+        SELECT {_reports.COUNTED}, sum(calls), sum(sent), sum(seconds) FROM ({_COUNTS}) AS changes
+        GROUP BY {_reports.COUNTED} HAVING sum(calls) <> 0 OR sum(sent) <> 0 OR sum(seconds) <> 0;
         PERFORM FROM campaign WHERE id = ANY(ARRAY(SELECT campaign_id FROM new_calls)) AND policy_packs = 'on';
         IF NOT FOUND THEN
             RETURN NULL;

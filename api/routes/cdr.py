@@ -92,12 +92,13 @@ class Stored(NamedTuple):
     variables: str
 
 
-_STORE = """
+STORE = """
     INSERT INTO cdr_inbox (uuid, node, variables)
     SELECT call.id, given.node, given.variables FROM unnest(%s::uuid[], %s::text[], %s::jsonb[])
         AS given (id, node, variables) JOIN call ON call.id = given.id
     WHERE call.state <> 'ended' OR call.duration_ms IS NULL AND call.ended_at > now() - interval '1 day'
     ORDER BY call.id ON CONFLICT DO NOTHING RETURNING uuid"""
+"""Puts into the inbox those records that can still say something of their calls."""
 
 
 @blp.post("/freeswitch/cdr")
@@ -142,7 +143,7 @@ def _store(records: Sequence[Stored | None]) -> None:
         return
     columns = zip(*ours, strict=True)
     with transaction():
-        stored = rows(_STORE, *map(list, columns))
+        stored = rows(STORE, *map(list, columns))
     if stored:
         notify.dialers(services(), Topic.CDR, {})
 

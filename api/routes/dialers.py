@@ -45,11 +45,12 @@ EXAMPLE: dict[str, object] = {
         }
     ],
 }
-_OPEN = """
+OPEN = """
 SELECT id, started_at, heir, (
     SELECT count(*) FROM call WHERE dialer_id = dialer.id AND ended_at IS NULL)::int AS calls
 FROM dialer WHERE settled_at IS NULL OR id = ANY(%s) ORDER BY id
 """
+"""Every dialer that is not settled, and those named beside them, with how many calls are theirs."""
 _TAKEN_OVER = """
 SELECT heir, id, started_at, settled_at FROM (
     SELECT heir, id, started_at, settled_at,
@@ -128,7 +129,7 @@ def list_dialers(query: PageValues) -> dict[str, object]:
     except CoordinationError as error:
         raise ApiError(503, UNAVAILABLE) from error
     with transaction(writes=False):
-        known = rows(_OPEN, sorted(living))
+        known = rows(OPEN, sorted(living))
         taken = rows(_TAKEN_OVER, sorted({row["id"] for row in known} | set(living)), MOST_TAKEN_OVER)
     found = _told(living, leases, known, taken)
     return page.body("dialers", found[page.offset : page.offset + page.limit], len(found))

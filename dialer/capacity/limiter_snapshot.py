@@ -6,13 +6,14 @@ from dialer.fault_points import FaultPoint, hit
 from limits.caps import LONGEST_WINDOW_SECONDS, DayUse, LimiterSnapshot, OpenCall, RecentSend
 from models import db, rows
 
-_LIVE = """
+LIVE = """
 SELECT id::text AS call_id, dialer_id, campaign_id::text, tenant_id, gateway_id::text, node, phone_number AS number,
     (extract(epoch FROM now() - created_at) * 1000)::int8 AS age_ms, second_leg_gateway_id::text
 FROM call WHERE ended_at IS NULL OR slot_until IS NOT NULL
 """
+"""Every call that may be up."""
 # Of a call that was taken over nobody knows when its last order left: at the latest when it was answered, or ended.
-_RECENT = """
+RECENT = """
 SELECT id::text AS call_id, tenant_id, gateway_id::text, node,
     greatest(0, extract(epoch FROM now() - left_at) * 1000)::int8 AS age_ms
 FROM call, LATERAL (SELECT CASE WHEN sent_at IS NULL THEN now()
@@ -22,7 +23,8 @@ WHERE left_at > now() - make_interval(secs => %s)
     -- Which of them to look at: nothing is over before it left, by clocks that differ by less than a minute.
     AND (ended_at IS NULL OR ended_at > now() - make_interval(secs => %s) - interval '1 min')
 """
-_DAYS = """
+"""Every call that left so lately that a rate may still count it."""
+DAYS = """
 SELECT tenant_id, sum(calls)::int8 AS calls, sum(seconds)::int8 AS seconds FROM (
     SELECT tenant_id, sent AS calls, seconds FROM call_count WHERE day = (now() AT TIME ZONE 'UTC')::date
     UNION ALL
@@ -32,13 +34,14 @@ SELECT tenant_id, sum(calls)::int8 AS calls, sum(seconds)::int8 AS seconds FROM 
     WHERE ended_at IS NULL AND created_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
 ) AS today GROUP BY tenant_id
 """
+"""What each tenant has used of its day."""
 
 
 _SINGLE = "SELECT id::text FROM campaign WHERE id = ANY(%s::uuid[]) AND single_call"
 
 
 def _open_calls() -> list[OpenCall]:
-    live = rows(_LIVE)
+    live = rows(LIVE)
     single = {row["id"] for row in rows(_SINGLE, list({row["campaign_id"] for row in live}))}
     return [OpenCall(**row, single=row["campaign_id"] in single) for row in live]
 
@@ -54,9 +57,9 @@ def snapshot() -> LimiterSnapshot:
             day=day["day"],
             open_calls=_open_calls(),
             recent=[
-                RecentSend(**row) for row in rows(_RECENT, LONGEST_WINDOW_SECONDS, LONGEST_WINDOW_SECONDS)
+                RecentSend(**row) for row in rows(RECENT, LONGEST_WINDOW_SECONDS, LONGEST_WINDOW_SECONDS)
             ],
-            days=[DayUse(**row) for row in rows(_DAYS)],
+            days=[DayUse(**row) for row in rows(DAYS)],
         )
     hit(FaultPoint.SNAPSHOT_TAKEN)
     return taken

@@ -15,7 +15,7 @@ from dialer.dispatch.slow_start import WORD as SLOW_START
 from models import db
 
 # Nobody is blocked for longer than since its last call, whichever dialer placed that, and nobody right after one.
-_TELL = f"""
+TELL = f"""
 WITH word AS (
     SELECT *, CASE WHEN reason NOT IN ('{SLOW_START}', '{REFUSES}') THEN (
         SELECT created_at FROM call WHERE call.campaign_id = word.id ORDER BY created_at DESC LIMIT 1) END AS last
@@ -37,6 +37,7 @@ WHERE campaign.id = said.id AND campaign.status = 'running'
     OR said.reason IS NOT NULL AND campaign.blocked_since < said.last)
 RETURNING campaign.id::text, campaign.blocked_reason
 """
+"""Writes what binds each campaign into its row, where that is news."""
 
 
 SAME = timedelta(seconds=1)
@@ -134,7 +135,7 @@ class BlockedReasons:
         stale, self._stale = self._stale, set()
         try:
             with db.connection_context():
-                changed = dict(db.execute_sql(_TELL, said).fetchall())
+                changed = dict(db.execute_sql(TELL, said).fetchall())
         except BaseException:
             self._stale |= stale
             raise

@@ -56,7 +56,7 @@ class ClaimRequest:
 
 
 class Claimed(NamedTuple):
-    """A contact that is ours to call, as the claim left it; in the order of the columns of `_CLAIM`."""
+    """A contact that is ours to call, as the claim left it; in the order of the columns of `CLAIM`."""
 
     call_id: str
     contact_id: str
@@ -89,12 +89,13 @@ _NOT_EXPIRED = not_expired("contact")
 _CLOSES_IN = """least(extract(epoch FROM {contact}.expires_at - now())::float8,
         CASE WHEN {windowed} THEN {window} END) AS closes_in"""
 
-_SUPPRESSED = suppressed(
+SUPPRESSED = suppressed(
     "contact.phone_number",
     tenant="campaign_now.tenant_id",
     campaign="campaign_now.list_of",
     digest="wanted.digest",
 )
+"""Whether the contact's number may not be called: a condition of the claim."""
 # While that is to be done, whoever is erased has the erased number among others by which nobody would know him.
 BEING_ERASED = """(contact.numbers IS NOT NULL AND EXISTS (SELECT FROM erasure
         WHERE erasure.tenant_id = {tenant} AND done_at IS NULL AND erasure.number = ANY(contact.numbers)))"""
@@ -102,7 +103,7 @@ TRIED_GOES_ON = """(campaign.test_of IS NULL OR EXISTS (
         SELECT FROM campaign AS tested WHERE tested.id = campaign.test_of AND tested.completed_at IS NULL))"""
 """Whether the campaign that a test call tries is not over: a condition on the row of the test call's own."""
 # No step is joined with another where both may be long, as in `outcomes`: what a later one needs is handed on.
-_CLAIM = f"""
+CLAIM = f"""
 WITH campaign_now AS (
     SELECT campaign.id, campaign.tenant_id, campaign.generation, campaign.key_column, phone_number.e164,
         campaign.windows IS NOT NULL AS windowed, coalesce(campaign.test_of, campaign.id) AS list_of
@@ -130,7 +131,7 @@ WITH campaign_now AS (
         JOIN campaign_now ON campaign_now.id = contact.campaign_id
     WHERE contact.status = 'pending' AND contact.sends = wanted.sends AND contact.phone_number = wanted.number
         AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
-        AND NOT {_SUPPRESSED}
+        AND NOT {SUPPRESSED}
         AND NOT {BEING_ERASED.format(tenant="campaign_now.tenant_id")}
         AND (NOT campaign_now.windowed OR {is_open("contact.campaign_id", "contact.zone_group")})
         AND (wanted.rests IS NULL OR NOT EXISTS (SELECT {
@@ -174,6 +175,7 @@ SELECT call_id::text, id::text AS contact_id, campaign_id::text, node, gateway_i
 }, other_number
 FROM taken
 """
+"""Claims those of the wanted contacts that are ours to call, and tells of it."""
 
 _SUPPRESSED_SINCE = suppressed(
     "call.phone_number",
@@ -235,7 +237,7 @@ def claim(
         "lane": f"{dialer_id}:claim",
     }
     with pool.connection_context():
-        claimed = {row[0]: Claimed(*row) for row in pool.execute_sql(_CLAIM, parameters).fetchall()}
+        claimed = {row[0]: Claimed(*row) for row in pool.execute_sql(CLAIM, parameters).fetchall()}
     return [claimed[item.call_id] for item in wanted if item.call_id in claimed]
 
 

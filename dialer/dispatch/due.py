@@ -83,7 +83,7 @@ def _parts(which: str, order: str, most: str, *, take_turns: bool) -> str:
 
 _OF_CAMPAIGN = _parts("campaign.windows IS NULL", "position", "wanted.most", take_turns=False)
 _OF_GROUP = _parts("zone_group = open_group.zone_group", "id", "open_group.most", take_turns=True)
-_DUE = f"""
+DUE = f"""
 SELECT wanted.campaign_id::text, due.id::text AS contact_id, due.phone_number, due.sends,
     CASE WHEN due.sends > due.attempts THEN {TRIED.format(contact="due.id")} ELSE '{{}}' END AS tried
 FROM unnest(%(campaigns)s::uuid[], %(most)s::int[]) AS wanted (campaign_id, most)
@@ -94,8 +94,9 @@ ORDER BY wanted.campaign_id,
     CASE WHEN due.rank > 0 AND campaign.dial_order = 'new_first' THEN 3 - due.rank ELSE due.rank END,
     due.priority DESC, due.turn, due.next_attempt_at, due.position
 """
+"""Who of each campaign is to be called next."""
 
-_NEXT_DUE = f"""
+NEXT_DUE = f"""
 SELECT wanted.campaign_id::text, to_char(first.told_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at,
     CASE WHEN first.never THEN {NEVER_SECONDS}
         ELSE coalesce(extract(epoch FROM first.due_at - now())::float8, 0) END AS seconds,
@@ -110,6 +111,7 @@ FROM unnest(%s::uuid[]) AS wanted (campaign_id) JOIN campaign ON campaign.id = w
     ({NEXT_IN_WINDOW})
 ) AS first
 """
+"""When the first who waits in a campaign is due, and why not before."""
 
 
 def due_parameters(
@@ -144,7 +146,7 @@ def due(
     found: dict[str, list[Due]] = {campaign_id: [] for campaign_id in wanted}
     pool = db if through is None else through
     with pool.connection_context():
-        cursor = pool.execute_sql(_DUE, due_parameters(wanted, share, passed_over))
+        cursor = pool.execute_sql(DUE, due_parameters(wanted, share, passed_over))
         seen: set[str] = set()
         for campaign_id, contact_id, number, sends, tried in cursor.fetchall():
             if contact_id not in seen and len(found[campaign_id]) < wanted[campaign_id]:
@@ -158,7 +160,7 @@ def next_due(campaigns: Sequence[str], through: Pool | None = None) -> dict[str,
     `through`, or of the pool that all share."""
     pool = db if through is None else through
     with pool.connection_context():
-        found = pool.execute_sql(_NEXT_DUE, (list(campaigns),)).fetchall()
+        found = pool.execute_sql(NEXT_DUE, (list(campaigns),)).fetchall()
     return {campaign_id: NextDue(*when) for campaign_id, *when in found}
 
 

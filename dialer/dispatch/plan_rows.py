@@ -82,7 +82,8 @@ _BREAKERS = f"""
 SELECT id::text AS breaker_id, gateway_id, prefix, caller_id, {_PROBES} {_OF_BREAKERS} ORDER BY id
 """
 _OF_BRIDGED = "FROM call WHERE ended_at IS NULL AND second_leg_gateway_id IS NOT NULL"
-_BRIDGED = f"SELECT DISTINCT second_leg_gateway_id::text AS gateway_id {_OF_BRIDGED}"
+BRIDGED = f"SELECT DISTINCT second_leg_gateway_id::text AS gateway_id {_OF_BRIDGED}"
+"""The gateways by which second legs of calls under way may have left."""
 # Of every row of the statements above the transaction that wrote it last, and what they make of the time.
 VERSION = f"""(
 SELECT md5(concat_ws(' / ',
@@ -111,7 +112,7 @@ def running() -> dict[str, Plan]:
             faulty[row["gateway_id"]].append(row)
         breakers = rows(_BREAKERS)
         # Also of campaigns that run no more: whoever of theirs answers now is still connected.
-        bridged = {row["gateway_id"] for row in rows(_BRIDGED)}
+        bridged = {row["gateway_id"] for row in rows(BRIDGED)}
     bridged |= {str(row["action"].get("gateway_id", "")).strip() for row in found}
     dialled: set[str] = set()
     for row in gateways:

@@ -26,7 +26,7 @@ class Postponed:
 
 # By caps that hold no more nobody is made to wait: who was let go when they changed would wait again, for as long as
 # the old ones say. The lock keeps a change from being committed in between; what it lets go is then looked for.
-_POSTPONE = """
+POSTPONE = """
 WITH late AS (
     SELECT * FROM unnest(%(contacts)s::uuid[], %(seconds)s::float8[], %(generations)s::int[], %(limits)s::text[])
         AS late (id, seconds, generation, limits)
@@ -45,6 +45,7 @@ WITH late AS (
 UPDATE contact SET next_attempt_at = now() + make_interval(secs => held.seconds), wait_reason = %(reason)s
 FROM held WHERE contact.id = held.id AND contact.id = ANY(%(contacts)s::uuid[])
 """
+"""Has contacts wait for a cap on their numbers, where it still holds."""
 
 # Of each rest its calls, for whatever purpose that is among its own or was not named.
 RESTING = """
@@ -53,7 +54,7 @@ RESTING = """
             AND earlier.subject IN (contact.phone_number, contact_key(contact.custom_fields, {key_column}))
     WHERE (earlier.purpose = '' OR rest.purposes @> to_jsonb(earlier.purpose))
         AND earlier.at > now() - make_interval(secs => rest.seconds)"""
-_POSTPONE_RESTING = f"""
+POSTPONE_RESTING = f"""
 WITH held AS (
     SELECT contact.id, resting.until FROM unnest(%(contacts)s::uuid[], %(rests)s::jsonb[]) AS named (id, rests)
         JOIN contact ON contact.id = named.id JOIN campaign ON campaign.id = contact.campaign_id,
@@ -67,6 +68,7 @@ WITH held AS (
 UPDATE contact SET next_attempt_at = held.until, wait_reason = '{NUMBER_CAP}'
 FROM held WHERE contact.id = held.id AND contact.id = ANY(%(contacts)s::uuid[])
 """
+"""Has contacts wait whose last calls a policy pack leaves alone for a while."""
 
 
 def postpone(late: Sequence[Postponed], reason: str) -> None:
@@ -81,7 +83,7 @@ def postpone(late: Sequence[Postponed], reason: str) -> None:
         "reason": reason,
     }
     with db.connection_context():
-        db.execute_sql(_POSTPONE, parameters)
+        db.execute_sql(POSTPONE, parameters)
 
 
 def postpone_resting(resting: Mapping[str, str]) -> None:
@@ -89,4 +91,4 @@ def postpone_resting(resting: Mapping[str, str]) -> None:
     over."""
     parameters = {"contacts": list(resting), "rests": list(resting.values())}
     with db.connection_context():
-        db.execute_sql(_POSTPONE_RESTING, parameters)
+        db.execute_sql(POSTPONE_RESTING, parameters)

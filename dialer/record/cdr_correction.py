@@ -17,18 +17,20 @@ from dialer.record.outcomes import LOCK_CALLS, MOVED, Ended, Told, items_of
 from limits.caps import LateSeconds, UncountedCall
 from models import db, rows, rows_as
 
-_SECONDS_TODAY = """
+SECONDS_TODAY = """
 SELECT id::text AS call_id, tenant_id, billsec AS seconds FROM call
 WHERE id = ANY(%s::uuid[]) AND billsec > 0
     AND created_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
 """
+"""What corrected calls of today spoke."""
 
-_UNCOUNTED = f"""
+UNCOUNTED = f"""
 SELECT tenant_id, phone_number AS number, id::text AS call_id FROM call
 WHERE id = ANY(%s::uuid[]) AND NOT {COUNTS_FOR_NUMBER}
 """
+"""Those corrected calls that do not count for their numbers."""
 
-_CORRECT = f"""
+CORRECT = f"""
 WITH corrected AS (
     UPDATE call SET disposition = seen.disposition, cause = seen.cause, q850 = seen.q850,
         sip_status = seen.sip_status, sip_phrase = seen.sip_phrase, sip_603plus_reason = seen.sip_603plus_reason,
@@ -79,6 +81,7 @@ UNION ALL
 -- And every call that was corrected, whether or not its contact followed.
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, call_id::text, NULL, NULL, NULL, NULL FROM corrected
 """
+"""Writes what late records say of calls that are over, and tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +99,9 @@ def correct(owner: str, late: Sequence[Ended]) -> Corrected:
     """Correct closed calls, each once, in the caller's transaction."""
     rows(LOCK_CALLS, [item.call_id for item in late])
     parameters = items_of(late) | {"owner": owner, "lane": f"{owner}:record"}
-    found = db.execute_sql(_CORRECT, parameters).fetchall()
+    found = db.execute_sql(CORRECT, parameters).fetchall()
     told = [Told(*row) for row in found if row[-1] is not None]
     ids = [row[6] for row in found if row[-1] is None]
-    seconds = rows_as(LateSeconds, _SECONDS_TODAY, ids) if ids else []
-    uncounted = rows_as(UncountedCall, _UNCOUNTED, ids) if ids else []
+    seconds = rows_as(LateSeconds, SECONDS_TODAY, ids) if ids else []
+    uncounted = rows_as(UncountedCall, UNCOUNTED, ids) if ids else []
     return Corrected(len(ids), told, seconds, uncounted)

@@ -33,20 +33,23 @@ _OURS = "inbox.applied_at IS NULL AND (call.state = 'ended' OR call.dialer_id = 
 WAITS = f"""EXISTS (
     SELECT FROM cdr_inbox AS inbox JOIN call ON call.id = inbox.uuid WHERE {_OURS.format(dialer="%(dialer)s")})"""
 """Whether anything waits for `dialer`: a part of the statement with which it looks for that."""
-_WAITING = f"""
+WAITING = f"""
 SELECT inbox.uuid::text AS call_id, inbox.node, inbox.variables, call.state = 'ended' AS ended
 FROM cdr_inbox AS inbox JOIN call ON call.id = inbox.uuid WHERE {_OURS.format(dialer="%s")}
 ORDER BY inbox.received_at LIMIT %s
 """
+"""The records that are a dialer's to apply, the oldest first."""
 # One dialer corrects a call, so that no two wait for each other's rows.
-_LOCKED = """
+LOCKED = """
 SELECT inbox.uuid::text AS call_id, inbox.variables, call.duration_ms IS NOT NULL AS told,
     call.answered_at IS NOT NULL AS answered, call.progress_at IS NOT NULL AS progress
 FROM cdr_inbox AS inbox JOIN call ON call.id = inbox.uuid
 WHERE inbox.uuid = ANY(%s::uuid[]) AND inbox.applied_at IS NULL
 ORDER BY inbox.received_at FOR UPDATE OF inbox SKIP LOCKED
 """
-_APPLIED = "UPDATE cdr_inbox SET applied_at = now() WHERE uuid = ANY(%s::uuid[]) AND applied_at IS NULL"
+"""Those of these records that nobody else applies just now, locked."""
+APPLIED = "UPDATE cdr_inbox SET applied_at = now() WHERE uuid = ANY(%s::uuid[]) AND applied_at IS NULL"
+"""Notes that these records were applied."""
 
 
 @dataclass(slots=True)
@@ -64,7 +67,7 @@ class CdrInboxReader:
     def round(self) -> None:
         """Apply what waits now. Raises what a database that is away raises, and what `bill` raises."""
         with db.connection_context():
-            waiting = rows(_WAITING, self.owner, MOST)
+            waiting = rows(WAITING, self.owner, MOST)
         over = [row["call_id"] for row in waiting if row["ended"]]
         for row in waiting:
             if not row["ended"]:
@@ -85,10 +88,10 @@ class CdrInboxReader:
 
     def _correct(self, call_ids: list[str]) -> None:
         with db.connection_context(), db.atomic():
-            locked = rows(_LOCKED, call_ids)
+            locked = rows(LOCKED, call_ids)
             corrections = {row["call_id"]: ended for row in locked if (ended := _late(row)) is not None}
             corrected = correct(self.owner, list(corrections.values())) if corrections else None
-            db.execute_sql(_APPLIED, ([row["call_id"] for row in locked],))
+            db.execute_sql(APPLIED, ([row["call_id"] for row in locked],))
             if corrected is not None and corrected.seconds:
                 # Before the commit: where Redis is away the record waits, and nothing spoken is lost to the day.
                 self.bill(corrected.seconds)

@@ -42,7 +42,7 @@ _COLUMNS = f"""transition.id AS transition_id, transition.campaign_id::text, tra
     transition.attempt, transition.call_id::text, transition.cause, transition.version,
     {AT.format("transition.at")} AS at"""
 
-_NOTED = f"""
+NOTED = f"""
 SELECT {_COLUMNS}, outbox.id AS outbox_id
 FROM (
     SELECT id, transition_ids FROM outbox WHERE owner = %(owner)s AND id > %(after)s ORDER BY owner, id
@@ -52,10 +52,11 @@ FROM (
 WHERE transition.at < now() - make_interval(secs => %(older)s)
 ORDER BY transition.id
 """
+"""Transitions of an owner that rows of the outbox name."""
 
 # By owner and id, which is the order of the index of what is unpublished: by id alone the planner may choose to read
 # all that ever was published.
-_LEFT = f"""
+LEFT = f"""
 SELECT {_COLUMNS},
     transition.contact_id IS NULL AND transition.status IN ('completed', 'failed') AND (EXISTS (
         SELECT 1 FROM transition AS before WHERE before.campaign_id = transition.campaign_id
@@ -70,6 +71,7 @@ FROM (
 WHERE transition.owner = %(owner)s AND transition.at < now() - make_interval(secs => %(older)s)
 ORDER BY transition.id
 """
+"""Transitions of an owner that are flagged as not published."""
 
 
 class Outbox:
@@ -261,12 +263,12 @@ class Outbox:
 
 def noted(owner: str, after: int = 0, older_than: float = 0.0) -> list[dict[str, Any]]:
     """What the next rows of the outbox of `owner` name, on the connection that this greenlet holds."""
-    return _rows(_NOTED, {"owner": owner, "after": after, "older": older_than, "limit": ROWS})
+    return _rows(NOTED, {"owner": owner, "after": after, "older": older_than, "limit": ROWS})
 
 
 def unpublished(owner: str, after: int = 0, older_than: float = 0.0) -> list[dict[str, Any]]:
     """The next flagged rows of `owner` that are to be published, on the connection that this greenlet holds."""
-    return _rows(_LEFT, {"owner": owner, "after": after, "older": older_than, "limit": GROUP})
+    return _rows(LEFT, {"owner": owner, "after": after, "older": older_than, "limit": GROUP})
 
 
 def _rows(sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:

@@ -126,7 +126,7 @@ class Told(NamedTuple):
 # that compares each call with all others, or is planned by how long a list is taken to be.
 _LOCKED = "LATERAL (SELECT ctid, * FROM call WHERE id = seen.call_id OFFSET 0) AS before"
 
-_SEEN = f"""
+SEEN = f"""
 UPDATE call SET state = CASE WHEN seen.progress AND call.state = 'dispatching' THEN 'ringing' ELSE call.state END,
     sent_at = coalesce(call.sent_at, now() - make_interval(secs => coalesce(seen.sent_age, seen.age))),
     progress_at = CASE WHEN seen.progress THEN coalesce(call.progress_at, now() - make_interval(secs => seen.age))
@@ -140,6 +140,7 @@ WHERE call.ctid = before.ctid AND call.state <> 'ended'
     AND (call.sent_at IS NULL OR seen.progress AND (call.state = 'dispatching' OR call.progress_at IS NULL)
         OR seen.ring AND call.ring_at IS NULL)
 """
+"""Writes that calls were seen on their way to an answer."""
 
 # No step of a statement is joined with another: PostgreSQL takes their results for a row or two, and compares each
 # row of one with each of the other. What a later step needs is handed on by RETURNING, a transition's id included.
@@ -159,7 +160,7 @@ OUTBOX_ID = "CASE WHEN outbox_rows() THEN min(transition_id) OVER (PARTITION BY 
 _NOTED = TO_OUTBOX.format(owner="%(owner)s", moved="moved")
 _MOVED = f"SELECT {_COLUMNS}, {OUTBOX_ID} FROM moved"
 
-_ANSWERED = f"""
+ANSWERED = f"""
 WITH answered AS (
     UPDATE call SET state = 'answered', answered_at = now() - make_interval(secs => seen.age),
         sent_at = coalesce(call.sent_at, now() - make_interval(secs => coalesce(seen.sent_age, seen.age))),
@@ -186,16 +187,19 @@ WITH answered AS (
 ), noted AS ({_NOTED})
 {_MOVED}
 """
+"""Writes that calls were answered, and tells of it."""
 
 # Rows are locked in one order, calls, campaigns, contacts, so that two processes that both hear of a call do not
 # wait for each other. The campaigns are locked so that a stop that runs meanwhile either sees these contacts in
 # flight, and then this write sees it stopped, or waits until they are pending and cancels them.
 LOCK_CALLS = "SELECT 1 FROM call WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
-_LOCK_CAMPAIGNS = """
+LOCK_CAMPAIGNS = """
 SELECT 1 FROM campaign WHERE id = ANY(ARRAY(SELECT campaign_id FROM call WHERE id = ANY(%(calls)s::uuid[])))
 ORDER BY id FOR SHARE
 """
-_OVER = "SELECT id::text AS id FROM call WHERE id = ANY(%s::uuid[]) AND state = 'ended'"
+"""Locks the campaigns of calls that end."""
+OVER = "SELECT id::text AS id FROM call WHERE id = ANY(%s::uuid[]) AND state = 'ended'"
+"""Those of these calls that are over."""
 
 _USABLE = opens_for("contact", "campaign.windows")
 _HAS_OTHER, _NEXT_PLACE = has_other("contact", _USABLE), following("contact", _USABLE)
@@ -203,7 +207,7 @@ _DELAYED = "now() + make_interval(secs => coalesce(held.delay, 0))"
 _NEXT_GROUP = "coalesce(held.zone_groups[held.next_place], held.zone_group)"
 _RETRY_AT = f"""CASE WHEN held.windowed THEN {within(_DELAYED, "held.campaign_id", _NEXT_GROUP)}
                 ELSE {_DELAYED} END"""
-_ENDED = f"""
+ENDED = f"""
 WITH ended AS (
     UPDATE call SET state = 'ended', ended_at = now() - make_interval(secs => due.age),
         attempt = CASE WHEN due.was_answered OR due.counts AND NOT due.hung_up THEN call.attempt END,
@@ -307,6 +311,7 @@ WITH ended AS (
 ), noted AS ({_NOTED})
 {_MOVED}
 """
+"""Writes how calls ended and what follows for their contacts, and tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,22 +345,22 @@ def write(
     ours = {"owner": owner, "lane": f"{owner}:record"}
     ending = [item.call_id for item in ended]
     touched = [*(s.call_id for s in seen), *(a.call_id for a in answered), *ending]
-    moving = [(_ANSWERED, items_of(answered) | ours)] if answered else []
+    moving = [(ANSWERED, items_of(answered) | ours)] if answered else []
     if ended:
-        moving += [(_LOCK_CAMPAIGNS, {"calls": plain_array(ending)}), (_ENDED, items_of(ended) | ours)]
-    noting = [(_SEEN, items_of(seen))] if seen else []
+        moving += [(LOCK_CAMPAIGNS, {"calls": plain_array(ending)}), (ENDED, items_of(ended) | ours)]
+    noting = [(SEEN, items_of(seen))] if seen else []
     with pool.connection_context():
         found = pool.run_together([(LOCK_CALLS, (plain_array(touched),)), *noting, *moving])
         told = [
             Told(*row)
             for (sql, _), moved in zip(moving, found[1 + len(noting) :], strict=True)
-            if sql != _LOCK_CAMPAIGNS
+            if sql != LOCK_CAMPAIGNS
             for row in moved
         ]
         over = {item.call_id for item in told if item.status != "connected" and item.call_id is not None}
         if len(over) < len(ending):
             # Whose contact did not move: a call that has ended stays so.
-            over.update(call_id for (call_id,) in pool.execute_sql(_OVER, (ending,)).fetchall())
+            over.update(call_id for (call_id,) in pool.execute_sql(OVER, (ending,)).fetchall())
     return Written(told, frozenset(over))
 
 

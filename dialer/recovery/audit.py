@@ -22,15 +22,17 @@ from models import db, rows
 
 log = structlog.get_logger()
 
-_OPEN = """
+OPEN = """
 SELECT id::text AS id FROM call WHERE dialer_id = %s AND ended_at IS NULL AND created_at < now() - interval '3 s'
 """
-_ROWS = f"""
+"""The calls under way of a dialer's, but for the newest."""
+ROWS = f"""
 SELECT id::text AS id, campaign_id::text, tenant_id, gateway_id::text, node,
     (ended_at IS NULL OR slot_until IS NOT NULL) AS open, sent_at IS NOT NULL AS sent,
     coalesce(billsec, 0) AS billsec, {COUNTS_FOR_NUMBER} AS reached
 FROM call WHERE id = ANY(%s::uuid[])
 """
+"""What rows say of calls that somebody remembers."""
 
 
 @dataclass(slots=True)
@@ -48,7 +50,7 @@ class Audit:
     def calls(self) -> None:
         """Settle open calls of ours that are not among the live ones. Raises what a database that is away raises."""
         with db.connection_context():
-            owned = {row["id"] for row in rows(_OPEN, self.dialer_id)}
+            owned = {row["id"] for row in rows(OPEN, self.dialer_id)}
         found = self._unknown(owned)
         again, self._strangers = found & self._strangers, found
         for call in open_calls(self.dialer_id, sorted(again)) if again else ():
@@ -63,7 +65,7 @@ class Audit:
         if not again:
             return
         with db.connection_context():
-            known: Mapping[str, dict[str, Any]] = {row["id"]: row for row in rows(_ROWS, sorted(again))}
+            known: Mapping[str, dict[str, Any]] = {row["id"]: row for row in rows(ROWS, sorted(again))}
         over = [row for row in known.values() if not row["open"] and row["sent"]]
         unused = [call_id for call_id in again if call_id not in known]
         unused += [row["id"] for row in known.values() if not row["open"] and not row["sent"]]

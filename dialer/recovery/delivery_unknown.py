@@ -17,10 +17,11 @@ from models import db
 
 LOOK_SECONDS = 0.1
 
-_NOTE = """
+NOTE = """
 UPDATE call SET doubtful = true
 WHERE id = ANY(%s::uuid[]) AND dialer_id = %s AND state = 'dispatching' AND sent_at IS NULL
 """
+"""Notes of calls that nobody knows whether their orders arrived."""
 
 
 def unproven(calls: Iterable[LiveCall]) -> list[LiveCall]:
@@ -50,4 +51,4 @@ def note(dialer_id: str, calls: Sequence[LiveCall]) -> None:
     """
     if calls:
         with db.connection_context():
-            db.execute_sql(_NOTE, ([call.call_id for call in calls], dialer_id))
+            db.execute_sql(NOTE, ([call.call_id for call in calls], dialer_id))

@@ -38,10 +38,11 @@ TRY_LOOK_SECONDS = 60.0
 LIST_SECONDS = 10.0
 LOOKED_UP = 1_000
 
-_OVER = """
+OVER = """
 SELECT id::text AS id FROM call
 WHERE id = ANY(%s::uuid[]) AND state = 'ended' AND slot_until IS NULL AND ended_at < now() - interval '1 minute'
 """
+"""Those of these calls that are over for good."""
 
 
 class HangupMarkers:
@@ -131,7 +132,7 @@ def _delete(link: NodeLink, left: deque[str]) -> None:
 def _over(call_ids: Sequence[str]) -> list[str]:
     """Those that are over and written, for long enough that nobody is about to forget their marker."""
     with db.connection_context():
-        return [row["id"] for row in rows(_OVER, call_ids)]
+        return [row["id"] for row in rows(OVER, call_ids)]
 
 
 def _slices(call_ids: Iterable[str]) -> Iterator[list[str]]:

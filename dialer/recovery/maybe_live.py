@@ -37,14 +37,16 @@ AGAIN_SECONDS = 10.0
 MOST = 50
 """Calls asked about in one round: a link that is back finds other work waiting too."""
 
-_HELD = """
+HELD = """
 SELECT id::text AS call_id, node, core_uuid, sent_by, slot_until < now() OR duration_ms IS NOT NULL AS over
 FROM call WHERE dialer_id = %s AND slot_until IS NOT NULL
 """
-_RELEASED = f"""
+"""The calls of a dialer's that are over and keep their slots."""
+RELEASED = f"""
 UPDATE call SET slot_until = NULL WHERE id = ANY(%s::uuid[]) AND dialer_id = %s AND slot_until IS NOT NULL
 RETURNING id::text AS call_id, campaign_id::text, tenant_id, gateway_id::text, node, {COUNTS_FOR_NUMBER} AS reached
 """
+"""Takes their slots from calls that are over for good."""
 
 
 class Forgetful(Protocol):
@@ -111,7 +113,7 @@ class MaybeLiveSlots:
         Raises what a database that is away raises, and LimiterUnavailable; what is let go of is not forgotten then.
         """
         with db.connection_context():
-            found = [MaybeLiveCall(**row) for row in rows(_HELD, self.dialer_id)]
+            found = [MaybeLiveCall(**row) for row in rows(HELD, self.dialer_id)]
         new = [call.call_id for call in found if call.call_id not in self._calls]
         if new:
             log.warning("slots_kept", calls=len(new))
@@ -172,7 +174,7 @@ class MaybeLiveSlots:
             return
         with db.connection_context(), db.atomic():
             rows(LOCK_CALLS, list(call_ids))
-            free = rows(_RELEASED, list(call_ids), self.dialer_id)
+            free = rows(RELEASED, list(call_ids), self.dialer_id)
         for call_id in call_ids:
             self._calls.pop(call_id, None)
         for row in free:

@@ -55,18 +55,21 @@ UNION SELECT DISTINCT dialer_id FROM call WHERE ended_at IS NULL OR slot_until I
 UNION SELECT owner FROM sender WHERE owner IS NOT NULL
 UNION SELECT owner FROM teller WHERE owner IS NOT NULL AND owner <> 'web' ORDER BY id
 """
-_SENDERS = "SELECT DISTINCT sent_by FROM call WHERE dialer_id = %s AND ended_at IS NULL"
-_PERMITS = f"""
+SENDERS = "SELECT DISTINCT sent_by FROM call WHERE dialer_id = %s AND ended_at IS NULL"
+"""Who sent the calls under way that a dialer owns."""
+PERMITS = f"""
 SELECT id::text AS id, (ended_at IS NULL OR slot_until IS NOT NULL) AS open, coalesce(billsec, 0) AS billsec,
     {COUNTS_FOR_NUMBER} AS reached FROM call
 WHERE id = ANY(%s::uuid[]) AND (ended_at IS NULL OR sent_at IS NOT NULL)
 """
-_SETTLED = """
+"""What rows say of the calls whose permits a dead dialer held."""
+SETTLED = """
 UPDATE dialer SET settled_at = now() WHERE id = %(id)s
     AND NOT EXISTS (SELECT 1 FROM call WHERE dialer_id = %(id)s AND (ended_at IS NULL OR slot_until IS NOT NULL))
     AND NOT EXISTS (SELECT 1 FROM transition WHERE owner = %(id)s AND NOT published)
     AND NOT EXISTS (SELECT 1 FROM outbox WHERE owner = %(id)s)
 """
+"""Notes that a dead dialer left nothing any more."""
 
 
 @dataclass(slots=True)
@@ -134,7 +137,7 @@ class Takeover:
             self.outbox.publish_leftovers(other)
             if dead:
                 with db.connection_context():
-                    settled = db.execute_sql(_SETTLED, {"id": other}).rowcount
+                    settled = db.execute_sql(SETTLED, {"id": other}).rowcount
                 if settled:
                     self.membership.remove(other)
             return taken
@@ -153,7 +156,7 @@ class Takeover:
 
     def _adopt(self, other: str) -> int:
         with db.connection_context():
-            senders = [row["sent_by"] for row in rows(_SENDERS, other)]
+            senders = [row["sent_by"] for row in rows(SENDERS, other)]
         for sender in {other, *senders}:
             self.cluster.adopt(sender)
             self._needed_at[sender] = time.monotonic()
@@ -175,7 +178,7 @@ class Takeover:
         """What the rows say of each call whose permit it holds; a permit that was not asked about is left alone."""
         holding = self.limiter.held_by(other)
         with db.connection_context():
-            permits = rows(_PERMITS, holding)
+            permits = rows(PERMITS, holding)
         ended = [row for row in permits if not row["open"]]
         self.limiter.take_over(
             other,

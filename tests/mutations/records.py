@@ -326,8 +326,8 @@ COUNTS = (
         "end without the campaign's lock",
         "a stop that runs beside an end leaves a contact pending for ever",
         "dialer/record/outcomes.py",
-        'moving += [(_LOCK_CAMPAIGNS, {"calls": plain_array(ending)}), (_ENDED,',
-        "moving += [(_ENDED,",
+        'moving += [(LOCK_CAMPAIGNS, {"calls": plain_array(ending)}), (ENDED,',
+        "moving += [(ENDED,",
         (f"{ORDERS}::test_an_end_waits_for_the_stop_that_runs_beside_it",),
     ),
     Mutation(
@@ -382,10 +382,10 @@ STREAM = (
         "publish before commit",
         "listeners hear of a change that is then rolled back",
         "dialer/record/cdr_inbox.py",
-        """            db.execute_sql(_APPLIED, ([row["call_id"] for row in locked],))
+        """            db.execute_sql(APPLIED, ([row["call_id"] for row in locked],))
 """,
         """            self.publish(corrected.told if corrected else ())
-            db.execute_sql(_APPLIED, ([row["call_id"] for row in locked],))
+            db.execute_sql(APPLIED, ([row["call_id"] for row in locked],))
 """,
         (f"{ORDERS}::test_nothing_is_told_of_a_correction_that_was_not_committed",),
     ),

@@ -17,8 +17,8 @@ REPORTS = (
         "a corrected call in two cells",
         "a call whose record comes late is in the report as what it was and as what it is",
         "migrations/0059_outcomes_by_statement.py",
-        """_CHANGES = f"{_reports._over('new_calls', 1)} UNION ALL {_reports._over('old_calls', -1)}\"""",
-        """_CHANGES = _reports._over("new_calls", 1)""",
+        " UNION ALL {_reports.ended_changes('old_calls', -1)}",
+        "",
         (f"{CALL_REPORTS}::test_a_call_that_is_recorded_or_corrected_is_in_the_report_at_once",),
     ),
     Mutation(
@@ -41,8 +41,8 @@ REPORTS = (
         "reports filled in twice",
         "a migration that is run again counts everything twice",
         "migrations/0046_reports.py",
-        """{_over("call", 1)} AND EXISTS (SELECT FROM marked)""",
-        """{_over("call", 1)}""",
+        """{ended_changes("call", 1)} AND EXISTS (SELECT FROM marked)""",
+        """{ended_changes("call", 1)}""",
         (f"{CALL_REPORTS}::test_what_was_over_before_is_filled_in_once",),
     ),
     Mutation(

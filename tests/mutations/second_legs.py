@@ -118,7 +118,7 @@ SECOND_LEGS = (
         "a rate given back too early",
         "calls that ring while their campaign is paused are connected within a rate that first legs have again",
         "dialer/dispatch/plan_rows.py",
-        '{row["gateway_id"] for row in rows(_BRIDGED)}',
+        '{row["gateway_id"] for row in rows(BRIDGED)}',
         "set[str]()",
         (f"{ROWS}::test_first_legs_have_the_whole_rate_once_no_second_leg_can_leave_any_more",),
     ),

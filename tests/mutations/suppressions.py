@@ -108,7 +108,7 @@ SUPPRESSED = (
         "claim of a suppressed number",
         "somebody who asked not to be called is called from every list that he is on",
         "dialer/dispatch/claims.py",
-        "        AND NOT {_SUPPRESSED}\n",
+        "        AND NOT {SUPPRESSED}\n",
         "",
         (f"{SUPPRESSIONS}::test_a_claim_calls_nobody_who_is_suppressed",),
     ),

@@ -33,10 +33,10 @@ def measure(quick: bool) -> Sequence[Row]:
 
             def due(campaign: str) -> None:
                 wanted = reading.due_parameters({campaign: READ}, (0, 1))
-                assert len(connection.execute(reading._DUE.encode(), wanted).fetchall()) == READ
+                assert len(connection.execute(reading.DUE.encode(), wanted).fetchall()) == READ
 
             def next_due(campaign: str) -> None:
-                assert connection.execute(reading._NEXT_DUE.encode(), ([campaign],)).fetchall()
+                assert connection.execute(reading.NEXT_DUE.encode(), ([campaign],)).fetchall()
 
             rows = [beside(f"who is due of {count:,} outside", due, nobody, many)]
             # Nobody who is within is left: the next opening is looked for among all groups.

@@ -115,7 +115,7 @@ def test_two_that_add_up_at_the_same_time_count_each_change_once(world: World, d
     dial(campaign_id)
     call_counts.add_up()
     dial(campaign_id)
-    with two_at_once(database_url, call_counts._ADD_UP, call_counts.add_up):
+    with two_at_once(database_url, call_counts.ADD_UP, call_counts.add_up):
         dial(campaign_id)
     assert_exact()
 

@@ -112,7 +112,7 @@ class Calls:
             _do(f"UPDATE call SET {column} WHERE id = %(call)s", call=self.chance.choice(self.over))
 
     def fold(self) -> None:
-        db.execute_sql(call_reports._FOLD)
+        db.execute_sql(call_reports.FOLD)
 
     def _set(self, call_id: uuid.UUID) -> None:
         either = self.chance.choice
@@ -288,7 +288,7 @@ def test_a_report_reads_the_cells_of_its_tenant_and_its_time_alone(world: World)
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     asked = Span(now - timedelta(days=3), now + timedelta(hours=1))
     with db.connection_context():
-        db.execute_sql(call_reports._FOLD)
+        db.execute_sql(call_reports.FOLD)
         for table in ("report_total", "report_route", "report_outcome"):
             _crowd(table)
         db.execute_sql("ANALYZE")
@@ -297,10 +297,10 @@ def test_a_report_reads_the_cells_of_its_tenant_and_its_time_alone(world: World)
         (call_reports.PICKED_UP, ("campaign_id",), True),
         (call_reports.LENGTHS, (), False),
         (call_reports.ROUTES, ("prefix",), False),
-        (call_reports.OUTCOMES, call_reports._OUTCOME_KEYS, False),
+        (call_reports.OUTCOMES, call_reports.OUTCOME_KEYS, False),
     )
     steps = local_hours(asked, "UTC")
-    for whose in (call_reports._TENANT, call_reports._CAMPAIGN):
+    for whose in (call_reports.TENANT, call_reports.CAMPAIGN):
         for figures, keys, stepwise in kinds:
             sql = call_reports.statement(figures, keys, whose=whose, stepwise=stepwise)
             given = call_reports.parameters(Scope("demo", new_id()), asked, steps)
@@ -353,7 +353,7 @@ def test_reports_are_kept_when_calls_are_deleted(world: World) -> None:
             call_reports.outcomes(Scope("demo"), asked),
             call_reports.lengths(Scope("demo"), asked),
         ) == before
-        db.execute_sql(call_reports._FOLD)
+        db.execute_sql(call_reports.FOLD)
         assert (
             call_reports.outcomes(Scope("demo"), asked),
             call_reports.lengths(Scope("demo"), asked),
@@ -365,7 +365,7 @@ def test_two_that_fold_at_the_same_time_count_each_change_once(world: World, dat
     dial(campaign_id)
     call_reports.fold()
     dial(campaign_id)
-    with two_at_once(database_url, call_reports._FOLD, call_reports.fold):
+    with two_at_once(database_url, call_reports.FOLD, call_reports.fold):
         dial(campaign_id)
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     asked = Span(now - timedelta(days=1), now + timedelta(days=1))

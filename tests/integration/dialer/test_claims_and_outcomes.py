@@ -546,8 +546,8 @@ def test_an_end_is_found_without_reading_the_list(world: World) -> None:
     with db.connection_context(), db.atomic():
         db.execute_sql("SET LOCAL enable_seqscan = off")
         explained = [
-            plan_of(outcomes._ENDED, ended(call.call_id, "failed")),
-            plan_of(outcomes._ANSWERED, Answered(call.call_id, 0.0, None)),
+            plan_of(outcomes.ENDED, ended(call.call_id, "failed")),
+            plan_of(outcomes.ANSWERED, Answered(call.call_id, 0.0, None)),
         ]
     for plan in explained:
         assert not re.search(r"Seq Scan on (contact|call|transition|campaign)\b", plan), plan

@@ -211,7 +211,7 @@ def test_who_goes_on_while_others_look_keeps_the_number_that_he_went_on_with(
     campaign_id = several(world, (FIRST, SECOND))
     (item,) = due(str(campaign_id), 1)
     suppress(number=FIRST, news=news)
-    name = "_CANCEL_CONCERNED" if news else "_CANCEL_NAMED"
+    name = "CANCEL_CONCERNED" if news else "CANCEL_NAMED"
     sql = getattr(suppressed_contacts, name)
     slowed = sql.replace("FROM whom))", "FROM whom, (SELECT pg_advisory_xact_lock_shared(7)) AS late))", 1)
     assert slowed != sql
@@ -340,7 +340,7 @@ def test_whoever_is_being_erased_by_one_number_is_called_by_none(world: World) -
     # What is claimed and was not sent does not leave, and is not sent again.
     asked = {"dialer": DIALER, "unsent": [item.call_id], "digests": [HASH(FIRST)]}
     with db.connection_context():
-        ((*_, forbidden),) = db.execute_sql(lookout._LOOK, asked).fetchall()
+        ((*_, forbidden),) = db.execute_sql(lookout.LOOK, asked).fetchall()
     assert forbidden == [item.call_id]
     assert claim_again(item.call_id, DIALER, FIRST, HASH) is None
     end(ended(item.call_id, "pending", counts=False, sent_age=None, disposition=None))

@@ -101,5 +101,5 @@ def test_the_last_hour_is_read_without_reading_what_is_older(world: World) -> No
         new_id(),
     )
     sql("ANALYZE gateway_count")
-    plan = sql("EXPLAIN (ANALYZE, TIMING OFF) " + gateway_counts._LAST_HOUR, [world.gateway_id])
+    plan = sql("EXPLAIN (ANALYZE, TIMING OFF) " + gateway_counts.LAST_HOUR, [world.gateway_id])
     assert read_by("\n".join(row["QUERY PLAN"] for row in plan)) < 20

@@ -91,12 +91,12 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
     }
     told = {"campaigns": [str(large)], "reasons": ["no_node"], "at": [None], "ages": [1.0]}
     costs = {
-        "due": cost(reading._DUE, reading.due_parameters({str(large): 50}, (0, 1))),
-        "due of a share": cost(reading._DUE, reading.due_parameters({str(large): 50}, (1, 2))),
-        "next due": cost(reading._NEXT_DUE, [str(large)]),
-        "claim": cost(claims._CLAIM, claim),
+        "due": cost(reading.DUE, reading.due_parameters({str(large): 50}, (0, 1))),
+        "due of a share": cost(reading.DUE, reading.due_parameters({str(large): 50}, (1, 2))),
+        "next due": cost(reading.NEXT_DUE, [str(large)]),
+        "claim": cost(claims.CLAIM, claim),
         "postpone": cost(
-            postponing._POSTPONE,
+            postponing.POSTPONE,
             {
                 "contacts": pending,
                 "seconds": [60.0] * len(pending),
@@ -107,16 +107,16 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
             },
         ),
         "postpone who is left alone": cost(
-            postponing._POSTPONE_RESTING, {"contacts": pending, "rests": claim["rests"]}
+            postponing.POSTPONE_RESTING, {"contacts": pending, "rests": claim["rests"]}
         ),
-        "blocked reasons": cost(blocked_reasons._TELL, told),
+        "blocked reasons": cost(blocked_reasons.TELL, told),
         "unsettled": cost(takeover.UNSETTLED),
-        "open calls": cost(audit._OPEN, "d1"),
+        "open calls": cost(audit.OPEN, "d1"),
         "a page of the outbox": cost(
-            outbox._LEFT, {"owner": "d1", "after": 0, "older": 0.0, "limit": outbox.GROUP}
+            outbox.LEFT, {"owner": "d1", "after": 0, "older": 0.0, "limit": outbox.GROUP}
         ),
         "a page of what its rows name": cost(
-            outbox._NOTED, {"owner": "d1", "after": 0, "older": 0.0, "limit": outbox.ROWS}
+            outbox.NOTED, {"owner": "d1", "after": 0, "older": 0.0, "limit": outbox.ROWS}
         ),
     }
     with db.connection_context():
@@ -126,7 +126,7 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
         )
         db.execute_sql("ANALYZE contact")
     costs |= {
-        "due of many retries": cost(reading._DUE, reading.due_parameters({str(large): 50}, (0, 1))),
-        "next due of many retries": cost(reading._NEXT_DUE, [str(large)]),
+        "due of many retries": cost(reading.DUE, reading.due_parameters({str(large): 50}, (0, 1))),
+        "next due of many retries": cost(reading.NEXT_DUE, [str(large)]),
     }
     assert {name: read for name, read in costs.items() if read > 5_000} == {}

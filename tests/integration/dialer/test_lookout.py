@@ -17,7 +17,7 @@ from models import db, rows
 from tests.factories import World, make_campaign
 from tests.integration.dialer.dialer_rig import Dialer
 from tests.integration.dialer.test_claims_and_outcomes import DIALER
-from tests.integration.dialer.test_plans import _IN_FLIGHT, _OVER, placed
+from tests.integration.dialer.test_plans import CALLS_IN_FLIGHT, CALLS_OVER, placed
 from tests.waiting import wait_until
 
 THEIRS = "d0000000000ff"
@@ -64,7 +64,7 @@ def test_a_halt_is_heeded_while_the_look_at_everything_else_waits(
 
 
 def test_calls_that_have_to_end_are_seen_whoever_owns_them_until_they_are_over(world: World) -> None:
-    _, (call_id,) = placed(world, _IN_FLIGHT, 1, THEIRS)
+    _, (call_id,) = placed(world, CALLS_IN_FLIGHT, 1, THEIRS)
     assert flags(seen()) == set()
     change("UPDATE call SET hangup_at = now() WHERE id = %s", call_id)
     with db.connection_context():
@@ -89,7 +89,8 @@ def test_a_stop_is_seen_once_whoever_began_it_may_be_dead(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "owner", "ours"), [(_IN_FLIGHT, DIALER, True), (_OVER, THEIRS, True), (_IN_FLIGHT, THEIRS, False)]
+    ("sql", "owner", "ours"),
+    [(CALLS_IN_FLIGHT, DIALER, True), (CALLS_OVER, THEIRS, True), (CALLS_IN_FLIGHT, THEIRS, False)],
 )
 def test_a_record_is_seen_by_who_may_apply_it_until_it_is(
     world: World, sql: str, owner: str, ours: bool
@@ -103,13 +104,13 @@ def test_a_record_is_seen_by_who_may_apply_it_until_it_is(
 
 def test_a_call_that_keeps_its_slots_is_seen_by_its_owner(world: World) -> None:
     for owner, is_seen in ((THEIRS, set()), (DIALER, {"held"})):
-        _, (call_id,) = placed(world, _OVER, 1, owner)
+        _, (call_id,) = placed(world, CALLS_OVER, 1, owner)
         change("UPDATE call SET slot_until = now() + interval '1 min' WHERE id = %s", call_id)
         assert flags(seen()) == is_seen
 
 
 def test_who_may_have_left_something_is_seen(world: World) -> None:
-    placed(world, _IN_FLIGHT, 1, THEIRS)
+    placed(world, CALLS_IN_FLIGHT, 1, THEIRS)
     change("INSERT INTO dialer (id, knows) VALUES (%s, 1)", DIALER)
     assert seen().unsettled == sorted([DIALER, THEIRS])
 

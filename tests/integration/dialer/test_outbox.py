@@ -286,11 +286,11 @@ def test_a_dialer_is_not_settled_before_what_it_noted_is_told(world: World, redi
         db.execute_sql("INSERT INTO dialer (id, settled_at) VALUES (%s, now())", (THEIRS,))
         assert rows(takeover.UNSETTLED) == [{"id": THEIRS}]
         db.execute_sql("UPDATE dialer SET settled_at = NULL")
-        db.execute_sql(takeover._SETTLED, {"id": THEIRS})
+        db.execute_sql(takeover.SETTLED, {"id": THEIRS})
         assert rows("SELECT settled_at FROM dialer") == [{"settled_at": None}]
     Outbox(Publisher(redis, "carillon:"), OURS).publish_leftovers(THEIRS)
     with db.connection_context():
-        db.execute_sql(takeover._SETTLED, {"id": THEIRS})
+        db.execute_sql(takeover.SETTLED, {"id": THEIRS})
         assert rows(takeover.UNSETTLED) == []
     assert heard(redis, campaign_id) == ["originated", "failed"]
 

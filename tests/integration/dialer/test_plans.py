@@ -49,7 +49,7 @@ MOST_FOR_EACH = 40
 """Rows that the steps of a plan may read for each call of the group."""
 OURS, THEIRS, OVER = 150, 2_850, 60_000
 
-_IN_FLIGHT = """
+CALLS_IN_FLIGHT = """
 WITH claimed AS (
     INSERT INTO contact (id, campaign_id, position, phone_number, status, attempts, sends, version, call_id)
     SELECT gen_random_uuid(), %(campaign)s, n, '+1415' || n, 'originated', 1, 1, 1, gen_random_uuid()
@@ -61,7 +61,7 @@ SELECT call_id, %(tenant)s, campaign_id, id, 1, 1, 1, phone_number, '+1415555010
     %(owner)s, now() FROM claimed
 RETURNING id::text
 """
-_OVER = """
+CALLS_OVER = """
 WITH over AS (
     INSERT INTO contact (id, campaign_id, position, phone_number, status, disposition, attempts, sends, version)
     SELECT gen_random_uuid(), %(campaign)s, n, '+1415' || n, 'failed', 'outcome_unknown', 1, 1, 3
@@ -79,11 +79,11 @@ EXEMPT = {
     "dialer.call_rows.TRIED": "a part of others, by a contact's calls",
     "dialer.call_rows.REJECTED": "a part of others, by a contact's calls",
     "dialer.call_rows._LIVE_CALLS": "a part of the two others there",
-    "dialer.record.cdr_inbox.WAITS": "a part of dialer.lookout._LOOK",
-    "campaigns.hangups.WANTED": "a part of dialer.lookout._LOOK",
-    "campaigns.expiry.WAITS": "a part of dialer.lookout._LOOK",
-    "dialer.capacity.limiter_snapshot._RECENT": "test_a_limiter_is_rebuilt_without_reading_what_is_over",
-    "dialer.capacity.limiter_snapshot._DAYS": "test_a_limiter_is_rebuilt_without_reading_what_is_over",
+    "dialer.record.cdr_inbox.WAITS": "a part of dialer.lookout.LOOK",
+    "campaigns.hangups.WANTED": "a part of dialer.lookout.LOOK",
+    "campaigns.expiry.WAITS": "a part of dialer.lookout.LOOK",
+    "dialer.capacity.limiter_snapshot.RECENT": "test_a_limiter_is_rebuilt_without_reading_what_is_over",
+    "dialer.capacity.limiter_snapshot.DAYS": "test_a_limiter_is_rebuilt_without_reading_what_is_over",
     "dialer.capacity.number_rows._CALL": "a part of the two others there",
     "dialer.capacity.number_rows._SINCE": "a page of a tenant's calls, after a loss of Redis or when a cap is set",
     "dialer.capacity.number_rows._AGAIN": "by call, behind that",
@@ -92,8 +92,8 @@ EXEMPT = {
     "campaigns.window_waits._WAITING": "by campaign and group, a part of the other there: test_window_waits.py",
     "campaigns.contact_decisions._DECISIONS": "one contact, by its id, for one client",
     "campaigns.contact_changes._LAST": "the last place of a list, by the index of places",
-    "dialer.record.outbox._LEFT": "test_large_lists.py",
-    "dialer.record.outbox._NOTED": "test_large_lists.py",
+    "dialer.record.outbox.LEFT": "test_large_lists.py",
+    "dialer.record.outbox.NOTED": "test_large_lists.py",
     "dialer.calling_hours_sql._FIRST": "a part of others, by campaign and group",
     "campaigns.openings._CANCEL": "by group, of a list that is being stored",
     "campaigns.contact_queries._CONTACT": "a part of others",
@@ -158,7 +158,7 @@ def placed(world: World, sql: str, count: int, owner: str) -> tuple[str, list[st
     return str(parameters["campaign"]), found
 
 
-LOOKED_UP = "dialer.record.outcomes.", "dialer.lookout._LOOK"
+LOOKED_UP = "dialer.record.outcomes.", "dialer.lookout.LOOK"
 """Statements of connections on which nothing is read from end to end."""
 
 
@@ -218,13 +218,13 @@ def recording(call_ids: Sequence[str]) -> dict[str, tuple[str, Any]]:
     whose, ids = {"owner": DIALER, "lane": "x"}, (list(call_ids),)
     return {
         "dialer.record.outcomes.LOCK_CALLS": (outcomes.LOCK_CALLS, ids),
-        "dialer.record.outcomes._LOCK_CAMPAIGNS": (outcomes._LOCK_CAMPAIGNS, {"calls": list(call_ids)}),
-        "dialer.record.outcomes._OVER": (outcomes._OVER, ids),
-        "dialer.record.outcomes._SEEN": (outcomes._SEEN, items_of(seen)),
-        "dialer.record.outcomes._ANSWERED": (outcomes._ANSWERED, items_of(answered) | whose),
-        "dialer.record.outcomes._ENDED": (outcomes._ENDED, items_of(over) | whose),
-        "dialer.record.cdr_correction._CORRECT": (
-            cdr_correction._CORRECT,
+        "dialer.record.outcomes.LOCK_CAMPAIGNS": (outcomes.LOCK_CAMPAIGNS, {"calls": list(call_ids)}),
+        "dialer.record.outcomes.OVER": (outcomes.OVER, ids),
+        "dialer.record.outcomes.SEEN": (outcomes.SEEN, items_of(seen)),
+        "dialer.record.outcomes.ANSWERED": (outcomes.ANSWERED, items_of(answered) | whose),
+        "dialer.record.outcomes.ENDED": (outcomes.ENDED, items_of(over) | whose),
+        "dialer.record.cdr_correction.CORRECT": (
+            cdr_correction.CORRECT,
             items_of(over) | whose,
         ),
     }
@@ -234,57 +234,57 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
     """The other statements on calls and contacts, but for those of dispatch (test_large_lists.py)."""
     ids = list(call_ids)
     return {
-        "dialer.record.cdr_correction._SECONDS_TODAY": (cdr_correction._SECONDS_TODAY, (ids,)),
-        "dialer.record.cdr_correction._UNCOUNTED": (cdr_correction._UNCOUNTED, (ids,)),
-        "dialer.record.cdr_inbox._WAITING": (cdr_inbox._WAITING, (DIALER, 500)),
-        "dialer.record.cdr_inbox._LOCKED": (cdr_inbox._LOCKED, (ids,)),
-        "dialer.call_rows._ADOPT": (call_rows._ADOPT, (DIALER, "d1")),
-        "dialer.call_rows._OPEN_LIVE_CALLS": (call_rows._OPEN_LIVE_CALLS, (DIALER, ids)),
-        "dialer.capacity.limiter_snapshot._LIVE": (limiter_snapshot._LIVE, ()),
-        "dialer.identity._PURGE": (identity._PURGE, ()),
-        "dialer.lookout._LOOK": (
-            lookout._LOOK,
+        "dialer.record.cdr_correction.SECONDS_TODAY": (cdr_correction.SECONDS_TODAY, (ids,)),
+        "dialer.record.cdr_correction.UNCOUNTED": (cdr_correction.UNCOUNTED, (ids,)),
+        "dialer.record.cdr_inbox.WAITING": (cdr_inbox.WAITING, (DIALER, 500)),
+        "dialer.record.cdr_inbox.LOCKED": (cdr_inbox.LOCKED, (ids,)),
+        "dialer.call_rows.ADOPT": (call_rows.ADOPT, (DIALER, "d1")),
+        "dialer.call_rows.OPEN_LIVE_CALLS": (call_rows.OPEN_LIVE_CALLS, (DIALER, ids)),
+        "dialer.capacity.limiter_snapshot.LIVE": (limiter_snapshot.LIVE, ()),
+        "dialer.identity.PURGE": (identity.PURGE, ()),
+        "dialer.lookout.LOOK": (
+            lookout.LOOK,
             {"dialer": DIALER, "unsent": ids, "digests": [b""] * len(ids)},
         ),
-        "dialer.process._OWNED": (process._OWNED, (DIALER,)),
-        "dialer.recovery.audit._OPEN": (audit._OPEN, (DIALER,)),
-        "dialer.recovery.audit._ROWS": (audit._ROWS, (ids,)),
-        "dialer.recovery.delivery_unknown._NOTE": (delivery_unknown._NOTE, (ids, DIALER)),
-        "dialer.recovery.hangup_markers._OVER": (hangup_markers._OVER, (ids,)),
-        "dialer.recovery.maybe_live._HELD": (maybe_live._HELD, (DIALER,)),
-        "dialer.recovery.maybe_live._RELEASED": (maybe_live._RELEASED, (ids, DIALER)),
+        "dialer.process.OWNED": (process.OWNED, (DIALER,)),
+        "dialer.recovery.audit.OPEN": (audit.OPEN, (DIALER,)),
+        "dialer.recovery.audit.ROWS": (audit.ROWS, (ids,)),
+        "dialer.recovery.delivery_unknown.NOTE": (delivery_unknown.NOTE, (ids, DIALER)),
+        "dialer.recovery.hangup_markers.OVER": (hangup_markers.OVER, (ids,)),
+        "dialer.recovery.maybe_live.HELD": (maybe_live.HELD, (DIALER,)),
+        "dialer.recovery.maybe_live.RELEASED": (maybe_live.RELEASED, (ids, DIALER)),
         "dialer.recovery.takeover.UNSETTLED": (takeover.UNSETTLED, ()),
-        "dialer.recovery.takeover._SENDERS": (takeover._SENDERS, (DIALER,)),
-        "dialer.recovery.takeover._PERMITS": (takeover._PERMITS, (ids,)),
-        "dialer.recovery.takeover._SETTLED": (takeover._SETTLED, {"id": DIALER}),
-        "dialer.shut_retries._MOVE": (shut_retries._MOVE, {"campaign": campaign_id, "most": 1_000}),
-        "campaigns.hangups._MARK_TENANT": (hangups._MARK_TENANT, ("another",)),
-        "campaigns.hangups._MARK_CAMPAIGN": (hangups._MARK_CAMPAIGN, (campaign_id,)),
-        "campaigns.hangups._MARK_DIALER": (hangups._MARK_DIALER, (DIALER,)),
-        "campaigns.hangups._TO_END": (hangups._TO_END, ("*",)),
-        "campaigns.hangups._STILL_UP": (hangups._STILL_UP, ("*", None)),
-        "campaigns.stopping._CANCEL": (
-            stopping._CANCEL,
+        "dialer.recovery.takeover.SENDERS": (takeover.SENDERS, (DIALER,)),
+        "dialer.recovery.takeover.PERMITS": (takeover.PERMITS, (ids,)),
+        "dialer.recovery.takeover.SETTLED": (takeover.SETTLED, {"id": DIALER}),
+        "dialer.shut_retries.MOVE": (shut_retries.MOVE, {"campaign": campaign_id, "most": 1_000}),
+        "campaigns.hangups.MARK_TENANT": (hangups.MARK_TENANT, ("another",)),
+        "campaigns.hangups.MARK_CAMPAIGN": (hangups.MARK_CAMPAIGN, (campaign_id,)),
+        "campaigns.hangups.MARK_DIALER": (hangups.MARK_DIALER, (DIALER,)),
+        "campaigns.hangups.TO_END": (hangups.TO_END, ("*",)),
+        "campaigns.hangups.STILL_UP": (hangups.STILL_UP, ("*", None)),
+        "campaigns.stopping.CANCEL": (
+            stopping.CANCEL,
             (campaign_id, 5_000, campaign_id, "web", campaign_id, "web:stop"),
         ),
-        "campaigns.stopping._FINISH": (stopping._FINISH, (campaign_id, "web")),
-        "campaigns.expiry._EXPIRE": (expiry._EXPIRE, (1_000, DIALER, f"{DIALER}:expiry")),
+        "campaigns.stopping.FINISH": (stopping.FINISH, (campaign_id, "web")),
+        "campaigns.expiry.EXPIRE": (expiry.EXPIRE, (1_000, DIALER, f"{DIALER}:expiry")),
         "campaigns.suppressed_contacts._CONCERNED": (
-            suppressed_contacts._CANCEL_CONCERNED,
+            suppressed_contacts.CANCEL_CONCERNED,
             {"entries": [new_id()], "owner": DIALER, "lane": "x"},
         ),
         "campaigns.suppressed_contacts._NAMED": (
-            suppressed_contacts._CANCEL_NAMED,
+            suppressed_contacts.CANCEL_NAMED,
             {"contacts": ids, "numbers": ids, "digests": [b""] * len(ids), "owner": DIALER, "lane": "x"},
         ),
         "campaigns.suppressed_contacts._GO_ON": (
-            suppressed_contacts._GO_ON_CONCERNED,
+            suppressed_contacts.GO_ON_CONCERNED,
             {"entries": [new_id()]},
         ),
-        "campaigns.suppressed_contacts._IN_CALLS": (suppressed_contacts._IN_CALLS, ()),
-        "campaigns.preflight._PLACES": (preflight._PLACES, {"campaign": campaign_id}),
-        "campaigns.preflight._EXAMINE": (
-            preflight._EXAMINE,
+        "campaigns.suppressed_contacts.IN_CALLS": (suppressed_contacts.IN_CALLS, ()),
+        "campaigns.preflight.PLACES": (preflight.PLACES, {"campaign": campaign_id}),
+        "campaigns.preflight.EXAMINE": (
+            preflight.EXAMINE,
             {
                 "campaign": campaign_id,
                 "tenant": "demo",
@@ -296,22 +296,22 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
                 "last": preflight.SLICE,
             },
         ),
-        "campaigns.preflight._ENDED": (preflight._BY_TENANT, ("demo", preflight.LAST_CALLS)),
-        "campaigns.preflight._NUMBERS": (preflight._NUMBERS, (campaign_id, 200)),
-        "campaigns.single_calls._WAITING": (single_calls._WAITING, ("demo",)),
-        "campaigns.lifecycle._IN_FLIGHT": (lifecycle._IN_FLIGHT, (campaign_id,)),
-        "campaigns.call_counts._OPEN": (
-            call_counts._OPEN.format(which="campaign_id = %s"),
+        "campaigns.preflight._ENDED": (preflight.BY_TENANT, ("demo", preflight.LAST_CALLS)),
+        "campaigns.preflight.NUMBERS": (preflight.NUMBERS, (campaign_id, 200)),
+        "campaigns.single_calls.WAITING": (single_calls.WAITING, ("demo",)),
+        "campaigns.lifecycle.IN_FLIGHT": (lifecycle.IN_FLIGHT, (campaign_id,)),
+        "campaigns.call_counts.OPEN": (
+            call_counts.OPEN.format(which="campaign_id = %s"),
             (campaign_id,),
         ),
-        "campaigns.lifecycle._NOBODY": (lifecycle._NOBODY_LEFT, ([campaign_id],)),
+        "campaigns.lifecycle._NOBODY": (lifecycle.NOBODY_LEFT, ([campaign_id],)),
         "api.routes.nodes.IN_PROGRESS": (nodes_api.IN_PROGRESS, ("fs1",)),
         "api.routes.nodes.CALLS_AT_PREVIOUS_ADDRESS": (
             nodes_api.CALLS_AT_PREVIOUS_ADDRESS,
             ("fs1", "fs1", "h", 1),
         ),
-        "api.routes.dialers._OPEN": (dialers_api._OPEN, (["d1"],)),
-        "api.routes.cdr._STORE": (cdr._STORE, (list(ids), ["fs1"] * len(ids), ["{}"] * len(ids))),
+        "api.routes.dialers.OPEN": (dialers_api.OPEN, (["d1"],)),
+        "api.routes.cdr.STORE": (cdr.STORE, (list(ids), ["fs1"] * len(ids), ["{}"] * len(ids))),
     }
 
 
@@ -322,9 +322,9 @@ def filled(databases: Databases) -> Iterator[tuple[str, list[str], str]]:
     name = databases.new()
     pool = connect(databases.server.url_of(name))
     world = make_world()
-    placed(world, _OVER, OVER, "d0000000000fe")
-    placed(world, _IN_FLIGHT, THEIRS, "d0000000000ff")
-    campaign_id, calls = placed(world, _IN_FLIGHT, OURS, DIALER)
+    placed(world, CALLS_OVER, OVER, "d0000000000fe")
+    placed(world, CALLS_IN_FLIGHT, THEIRS, "d0000000000ff")
+    campaign_id, calls = placed(world, CALLS_IN_FLIGHT, OURS, DIALER)
     pool.close_all()
     yield name, calls[:GROUP], campaign_id
     databases.give_back(name)
@@ -359,7 +359,7 @@ def test_what_is_recorded_does_not_depend_on_how_many_are_in_flight(busy: tuple[
 
 @pytest.mark.parametrize("state", ["sent", "over"])
 def test_no_call_of_a_group_is_compared_with_each_of_the_others(world: World, state: str) -> None:
-    _, group = placed(world, _IN_FLIGHT if state == "sent" else _OVER, 3 * GROUP, DIALER)
+    _, group = placed(world, CALLS_IN_FLIGHT if state == "sent" else CALLS_OVER, 3 * GROUP, DIALER)
     for name, statement in recording(group).items():
         for plan in (explained(*statement, name), kept_plan(*statement, name)):
             assert read_by(plan) <= MOST_FOR_EACH * len(group), f"{name}\n{plan}"
@@ -371,7 +371,7 @@ def test_no_call_of_a_group_is_compared_with_each_of_the_others(world: World, st
 
 @pytest.mark.parametrize("calls", [10, 100])
 def test_a_plan_made_of_small_tables_looks_rows_up_one_by_one(world: World, calls: int) -> None:
-    _, group = placed(world, _IN_FLIGHT, calls, DIALER)
+    _, group = placed(world, CALLS_IN_FLIGHT, calls, DIALER)
     for name, statement in recording(group).items():
         if name.startswith(LOOKED_UP):
             plan = kept_plan(*statement, name)
@@ -390,7 +390,7 @@ def test_a_limiter_is_rebuilt_without_reading_what_is_over(
         db.execute_sql("UPDATE call SET ended_at = now() - interval '3 min' WHERE ended_at IS NOT NULL")
         db.execute_sql("VACUUM ANALYZE call")
     minute = LONGEST_WINDOW_SECONDS
-    read = {"_LIVE": (), "_RECENT": (minute, minute), "_DAYS": ()}
+    read = {"LIVE": (), "RECENT": (minute, minute), "DAYS": ()}
     for name, parameters in read.items():
         sql = getattr(limiter_snapshot, name)
         kept = [kept_plan(sql, parameters)] if parameters else []
@@ -402,7 +402,7 @@ def test_a_limiter_is_rebuilt_without_reading_what_is_over(
 def test_which_gateways_second_legs_may_leave_by_is_told_without_what_is_over(
     busy: tuple[list[str], str],
 ) -> None:
-    plan = explained(plan_rows._BRIDGED, ())
+    plan = explained(plan_rows.BRIDGED, ())
     assert not re.search(r"Seq Scan on call\b", plan), plan
     assert read_by(plan) <= 3 * (OURS + THEIRS), plan
 

@@ -194,7 +194,7 @@ def test_of_a_few_digits_the_contacts_of_other_tenants_are_not_read(world: World
     asked = {"entries": [suppress(prefix="+1")], "owner": DIALER, "lane": "x"}
     with db.connection_context():
         rows("ANALYZE")
-    plan = explained(suppressed_contacts._CANCEL_CONCERNED, asked)
+    plan = explained(suppressed_contacts.CANCEL_CONCERNED, asked)
     assert read_by(plan) < 1_000, plan
     assert everything() == [str(ours)]
 

@@ -339,11 +339,11 @@ def test_reading_who_is_due_costs_the_same_however_many_are_outside(world: World
     )
     with db.connection_context():
         db.execute_sql("ANALYZE contact")
-    read = cost(reading._DUE, reading.due_parameters({str(campaign_id): 50}, (0, 1)))
+    read = cost(reading.DUE, reading.due_parameters({str(campaign_id): 50}, (0, 1)))
     assert read < 600 + 10 * groups
     change("UPDATE contact SET status = 'failed' WHERE zone_group = 0")
-    assert cost(reading._DUE, reading.due_parameters({str(campaign_id): 50}, (0, 1))) < 300 + 10 * groups
-    assert cost(reading._NEXT_DUE, [str(campaign_id)]) < 300 + 40 * groups
+    assert cost(reading.DUE, reading.due_parameters({str(campaign_id): 50}, (0, 1))) < 300 + 10 * groups
+    assert cost(reading.NEXT_DUE, [str(campaign_id)]) < 300 + 40 * groups
     for favoured in (
         "priority = 5",
         "priority = 0, callback = true, next_attempt_at = now() - position * interval '1 s'",
@@ -353,7 +353,7 @@ def test_reading_who_is_due_costs_the_same_however_many_are_outside(world: World
         with db.connection_context():
             db.execute_sql("ANALYZE contact")
         assert len(due(str(campaign_id), 50)) >= min(50, 200 // (groups + 1))
-        assert cost(reading._DUE, reading.due_parameters({str(campaign_id): 50}, (0, 1))) < 900 + 20 * groups
+        assert cost(reading.DUE, reading.due_parameters({str(campaign_id): 50}, (0, 1))) < 900 + 20 * groups
 
 
 def ahead_of(**more: Any) -> OpeningsAhead:

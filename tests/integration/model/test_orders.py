@@ -246,7 +246,7 @@ def test_nothing_is_told_of_a_correction_that_was_not_committed(
             orjson.dumps(ANSWERED).decode(),
         )
     desk = Desk(DIALER)
-    monkeypatch.setattr(inbox_module, "_APPLIED", "SELECT 1 / 0 WHERE %s::uuid[] IS NOT NULL")
+    monkeypatch.setattr(inbox_module, "APPLIED", "SELECT 1 / 0 WHERE %s::uuid[] IS NOT NULL")
     with pytest.raises(PeeweeException):
         desk.cdr_inbox.round()
     assert desk.published == []
