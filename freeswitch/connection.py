@@ -244,6 +244,11 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         """Events and replies that have been read and not been delivered."""
         return self._queue.waiting
 
+    @property
+    def waiting_commands(self) -> int:
+        """Commands that the node was sent, whole or in part, and whose replies have not been read."""
+        return len(self._commands_sent)
+
     def wait_closed(self, timeout: float | None = None) -> bool:
         """Wait until the connection is over; False when it still stands after `timeout` seconds."""
         return _happened(self._dead, timeout)

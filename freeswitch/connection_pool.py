@@ -27,11 +27,13 @@ def connections_for(cps: int | None) -> int:
 
 
 class ConnectionPool:
-    """The connections of one link, in turn. They live and die together: one that is lost closes the first."""
+    """The connections of one link, in turn. They live and die together: one that is lost closes the first.
+
+    `connections` are all that were made, the first of which brings the events.
+    """
 
     def __init__(self, first: EslConnection[Event]) -> None:
-        self._first = first
-        self._others: list[EslConnection[Event]] = []
+        self.connections = [first]
         self._turns: Iterator[EslConnection[Event]] = cycle([first])
 
     def next(self) -> EslConnection[Event]:
@@ -41,15 +43,15 @@ class ConnectionPool:
     @property
     def peer_closed(self) -> tuple[Signal, ...]:
         """Set, each once the node has closed its side of one of them."""
-        return tuple(connection.peer_closed for connection in (self._first, *self._others))
+        return tuple(connection.peer_closed for connection in self.connections)
 
     def open(self, count: int, core_uuid: str | None, connect_seconds: float, reply_seconds: float) -> None:
         """Connect until there are `count`, each to the run of FreeSWITCH that `core_uuid` names.
 
         Raises EslError; close then. Heartbeats are all that the others hear, to know that they are alive.
         """
-        first = self._first
-        while len(self._others) < count - 1:
+        first = self.connections[0]
+        while len(self.connections) < count:
             connection: EslConnection[Event] = EslConnection(
                 first.host,
                 first.port,
@@ -58,16 +60,16 @@ class ConnectionPool:
                 on_event=lambda _: None,
                 on_close=lambda reason: first.close(f"a sending connection was lost: {reason}"),
             )
-            self._others.append(connection)
+            self.connections.append(connection)
             connection.connect(connect_seconds)
             if core_uuid and connection.api("global_getvar core_uuid", reply_seconds).strip() != core_uuid:
                 raise EslError(connection.node, "restarted while it was connected to")
             reply = connection.send_command("event json HEARTBEAT", timeout=reply_seconds)
             if not reply.startswith("+OK"):
                 raise EslError(connection.node, f"event refused: {reply[:200]}")
-        self._turns = cycle([first, *self._others])
+        self._turns = cycle(list(self.connections))
 
     def close(self, reason: str) -> None:
         """Close all of them; never waits."""
-        for connection in [self._first, *self._others]:
+        for connection in list(self.connections):
             connection.close(reason)

@@ -62,6 +62,9 @@ class PendingCommands:
     def __init__(self) -> None:
         self._commands: deque[PendingCommand] = deque()
 
+    def __len__(self) -> int:
+        return len(self._commands)
+
     def add(self, command: PendingCommand) -> None:
         """To be done before its bytes leave."""
         self._commands.append(command)

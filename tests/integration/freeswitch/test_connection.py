@@ -36,7 +36,7 @@ class Client:
         self.events: list[dict[str, Any]] = []
         self.closed: list[str] = []
         self.told: list[object] = []
-        on_event = options.pop("on_event", self._note)
+        on_event = options.pop("on_event", self.note)
         decode = options.pop("decode", decode_json)
         self.decoded = 0
 
@@ -54,7 +54,7 @@ class Client:
             **options,
         )
 
-    def _note(self, event: dict[str, Any]) -> None:
+    def note(self, event: dict[str, Any]) -> None:
         self.events.append(event)
         self.told.append(event["Event-Name"])
 
@@ -153,7 +153,7 @@ def test_a_backlog_of_events_is_worked_off_in_turns() -> None:
 
     def on_event(event: dict[str, Any]) -> None:
         gate.wait()
-        client._note(event)
+        client.note(event)
 
     with ScriptedNode(greeted(script)) as node:
         client: Client = Client(node.port, on_event=on_event, turns_by=lambda: len(client.events) / 1000)
@@ -275,10 +275,14 @@ def test_a_greenlet_killed_while_it_writes_leaves_no_half_command_behind() -> No
     with ScriptedNode(greeted(lambda peer: gevent.sleep(60))) as node:
         client = Client(node.port).connected()
         writer = gevent.spawn(client.esl.send_command, "api echo " + "x" * 50_000_000, timeout=60)
-        wait_until(client.esl._write_lock.locked, what="the write being under way")
-        gevent.sleep(0)
+        wait_until(lambda: arrives(node.peers[0]), what="the write being under way")
         writer.kill()
         assert client.close_reason() == "a write was interrupted"
+
+
+def arrives(peer: Peer) -> bool:
+    """Whether something lies there that the node has not read."""
+    return bool(select([peer.sock], [], [], 0)[0])
 
 
 # Row 7: every step of connecting has a deadline.
@@ -418,7 +422,7 @@ def test_the_body_of_a_job_is_its_own() -> None:
 def test_events_read_before_the_end_are_all_delivered_and_then_the_close() -> None:
     def slowly(event: dict[str, Any]) -> None:
         gevent.sleep(0)
-        client._note(event)
+        client.note(event)
 
     def script(peer: Peer) -> None:
         peer.write(b"".join(event_frame("CHANNEL_CREATE", number=number) for number in range(500)))
@@ -615,15 +619,33 @@ def test_the_guard_is_asked_after_the_wait_for_the_socket() -> None:
 
     with ScriptedNode(greeted(Peer.serve)) as node:
         client = Client(node.port).connected()
-        client.esl._write_lock.acquire()
-        sender = gevent.spawn(_withheld, client.esl, guard)
-        gevent.sleep(0)
-        allowed = False
-        client.esl._write_lock.release()
+        with somebody_else_writing(client.esl):
+            sender = gevent.spawn(_withheld, client.esl, guard)
+            gevent.sleep(0)
+            allowed = False
         sender.join(5)
         assert sender.value is True
         assert asked == [False]
         client.esl.close()
+
+
+@contextmanager
+def somebody_else_writing(esl: EslConnection[Any]) -> Iterator[None]:
+    """Meanwhile nobody can write: the turn is of a command that is withheld in the end."""
+    begins, ends = Event(), Event()
+
+    def guard() -> bool:
+        begins.set()
+        ends.wait()
+        return False
+
+    other = gevent.spawn(_withheld, esl, guard)
+    begins.wait()
+    try:
+        yield
+    finally:
+        ends.set()
+    assert other.get() is True
 
 
 def _withheld(esl: EslConnection[Any], guard: Callable[[], bool]) -> bool:
@@ -637,10 +659,8 @@ def _withheld(esl: EslConnection[Any], guard: Callable[[], bool]) -> bool:
 def test_a_write_lock_that_stays_taken_means_nothing_was_written() -> None:
     with ScriptedNode(greeted(Peer.serve)) as node:
         client = Client(node.port).connected()
-        client.esl._write_lock.acquire()
-        with pytest.raises(NotConnected):
+        with somebody_else_writing(client.esl), pytest.raises(NotConnected):
             client.esl.send_command("api x", timeout=0.1)
-        client.esl._write_lock.release()
         client.esl.close()
         assert node.peers[0].commands == [f"auth {PASSWORD}"]
 
@@ -674,7 +694,7 @@ def test_of_a_write_that_was_cut_one_command_is_finished_and_the_others_never_le
     with narrow(reads, read) as client:
         lines = apis(2000)
         writing = gevent.spawn(client.esl.api_many, lines)
-        wait_until(client.esl._write_lock.locked, what="a command that is cut")
+        wait_until(lambda: client.esl.waiting_commands, what="a command that is cut")
         assert not writing.ready()
         reads.set()
         printed = writing.get()
@@ -696,17 +716,17 @@ def test_a_write_never_waits_for_a_socket_that_takes_nothing() -> None:
             if not select([], [client.esl.sock], [], 0.1)[1]:
                 break
         assert client.esl.api_many(apis(3)) == []
-        assert client.esl._commands_sent.take_all() == []
+        assert client.esl.waiting_commands == 0
         assert client.esl.connected
 
 
 def test_a_greenlet_killed_while_it_finishes_a_command_ends_the_connection() -> None:
     with narrow(Event(), []) as client:
         writing = gevent.spawn(client.esl.api_many, apis(2000))
-        wait_until(client.esl._write_lock.locked, what="a command that is cut")
+        wait_until(lambda: client.esl.waiting_commands, what="a command that is cut")
         writing.kill()
         assert client.close_reason() == "a write was interrupted"
-        assert client.esl._commands_sent.take_all() == []
+        assert client.esl.waiting_commands == 0
 
 
 def test_a_write_to_a_connection_that_is_broken_sent_nothing() -> None:
@@ -716,7 +736,7 @@ def test_a_write_to_a_connection_that_is_broken_sent_nothing() -> None:
         with pytest.raises(NotConnected):
             client.esl.api_many(apis(3))
         assert client.close_reason().startswith("write failed")
-        assert client.esl._commands_sent.take_all() == []
+        assert client.esl.waiting_commands == 0
         with pytest.raises(NotConnected):
             client.esl.api_many(apis(3))
 

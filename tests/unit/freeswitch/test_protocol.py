@@ -227,7 +227,7 @@ def test_of_repeated_json_keys_the_first_counts(pairs: list[tuple[str, object]])
 
 def test_an_event_with_a_value_that_begins_with_a_colon_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """As each of a node without an IPv6 address."""
-    monkeypatch.setattr(protocol, "_first_of_each", lambda _body: pytest.fail("read a second time"))
+    monkeypatch.setattr(protocol, "first_of_each", lambda _body: pytest.fail("read a second time"))
     for event in ({"FreeSWITCH-IPv6": "::1", "a": "b"}, {"a": ":", "b": "::", "c": ""}):
         assert decode_json(orjson.dumps(event)) == event
 
