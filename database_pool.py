@@ -100,6 +100,11 @@ class PoolTurns:
         self.free = number
         self._waiting: deque[Event] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a turn."""
+        return len(self._waiting)
+
     def take(self, seconds: float) -> None:
         """Wait for a turn. Raises MaxConnectionsExceeded where none comes in time."""
         if self.free > 0:
@@ -137,6 +142,9 @@ class Pool(PostgresqlDatabase):
 
     One that has answered to the end is handed out as it is. It is asked first whether it still answers where anything
     makes that doubtful: its socket has something to read, or any connection was lost since it was last taken out.
+
+    `turns` are whose turn it is to have one, `taken` are those that somebody has, and `checkout_seconds` is for how
+    long somebody waits.
     """
 
     _state: Any
@@ -149,11 +157,11 @@ class Pool(PostgresqlDatabase):
         transaction_seconds: float | None = None,
         **parameters: Any,
     ) -> None:
-        self._turns = PoolTurns(size)
+        self.turns = PoolTurns(size)
         self._transaction_seconds = transaction_seconds
-        self._checkout_seconds = checkout_seconds
+        self.checkout_seconds = checkout_seconds
         self._idle: list[PooledConnection] = []
-        self._taken: set[PooledConnection] = set()
+        self.taken: set[PooledConnection] = set()
         self._era = 0
         super().__init__(url, autoconnect=False, prefer_psycopg3=True, **parameters)
 
@@ -164,11 +172,11 @@ class Pool(PostgresqlDatabase):
             if reuse_if_open:
                 return False
             raise peewee.OperationalError("Connection already opened.")
-        self._turns.take(self._checkout_seconds)
+        self.turns.take(self.checkout_seconds)
         try:
             connection = self._working_connection()
         except BaseException:  # whatever ends it, the turn is somebody else's
-            self._turns.give()
+            self.turns.give()
             raise
         self._state.set_connection(connection)
         return True
@@ -182,7 +190,7 @@ class Pool(PostgresqlDatabase):
         connection: PooledConnection = self._state.conn
         self._state.reset()
         self._put_back(connection)
-        self._turns.give()
+        self.turns.give()
         return True
 
     def discard(self) -> None:
@@ -198,7 +206,7 @@ class Pool(PostgresqlDatabase):
         for connection in self._idle:
             connection.close()
         self._idle.clear()
-        for connection in self._taken:
+        for connection in self.taken:
             connection.cut()
 
     def is_lost(self) -> bool:
@@ -250,7 +258,7 @@ class Pool(PostgresqlDatabase):
         if connection is None or (self._is_in_doubt(connection) and not self._answers(connection)):
             connection = self._open()
         connection.era, connection.used = self._era, False
-        self._taken.add(connection)
+        self.taken.add(connection)
         return connection
 
     def _is_in_doubt(self, connection: PooledConnection) -> bool:
@@ -308,7 +316,7 @@ class Pool(PostgresqlDatabase):
             deadline.close()
 
     def _put_back(self, connection: PooledConnection) -> None:
-        self._taken.discard(connection)
+        self.taken.discard(connection)
         if connection.is_at_rest():
             self._idle.append(connection)
         else:

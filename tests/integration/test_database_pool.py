@@ -276,15 +276,15 @@ def test_who_waits_longest_is_served_first_and_waiting_is_bounded(pool: Pool) ->
             pid()
 
     holders = [gevent.spawn(hold) for _ in range(SIZE)]
-    wait_until(lambda: len(pool._taken) == SIZE)
-    pool._checkout_seconds = 0.05
+    wait_until(lambda: len(pool.taken) == SIZE)
+    pool.checkout_seconds = 0.05
     with pytest.raises(MaxConnectionsExceeded):
         pool.connect()
-    pool._checkout_seconds = 60.0
+    pool.checkout_seconds = 60.0
     waiting = []
     for number in range(6):
         waiting.append(gevent.spawn(wait, number))
-        wait_until(lambda: len(pool._turns._waiting) == len(waiting))
+        wait_until(lambda: pool.turns.waiting == len(waiting))
     leave.set()
     gevent.joinall(holders, raise_error=True)
     gevent.joinall(waiting, raise_error=True)
@@ -316,7 +316,7 @@ def test_closing_all_closes_them_under_the_hands_of_their_holders_and_frees_thei
             released.wait()
 
     holders = [gevent.spawn(hold) for _ in range(SIZE)]
-    wait_until(lambda: len(pool._taken) == SIZE)
+    wait_until(lambda: len(pool.taken) == SIZE)
     pool.close_all()
     released.set()
     gevent.joinall(holders, raise_error=True)
@@ -336,7 +336,7 @@ def ask():
         except Exception as error:
             print(type(error).__name__)
 asking = gevent.spawn(ask)
-while not any(connection.used for connection in pool._taken):
+while not any(connection.used for connection in pool.taken):
     gevent.sleep(0)  # once round: what it waits for has not reached the kernel yet
 pool.close_all()
 asking.join()

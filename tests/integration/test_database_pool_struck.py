@@ -124,7 +124,7 @@ class Trial:
                 elif kind < 0.9:
                     worker.kill(Strike, block=False)
                 else:
-                    pids = [one.info.backend_pid for one in self.pool._taken if not one.closed]
+                    pids = [one.info.backend_pid for one in self.pool.taken if not one.closed]
                     other.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) pid", (pids[:1],))
 
     def _work(self) -> BaseException | None:
@@ -162,7 +162,7 @@ class Trial:
     @contextmanager
     def _holding(self) -> Iterator[None]:
         """Nobody else has this greenlet's connection, and it was not handed out in a transaction."""
-        connection: PooledConnection = self.pool._state.conn
+        connection: PooledConnection = self.pool.connection()  # type: ignore[no-untyped-call]
         status = TransactionStatus.INTRANS if self.pool.in_transaction() else TransactionStatus.IDLE
         if not connection.closed and connection.pgconn.transaction_status != status:
             self.wrong.append(f"handed out {connection.pgconn.transaction_status}")
@@ -182,7 +182,7 @@ def everything_is_there(pool: Pool) -> None:
 
     def one() -> None:
         with pool.connection_context():
-            inside.add(id(pool._state.conn))
+            inside.add(id(pool.connection()))  # type: ignore[no-untyped-call]
             if len(inside) == SIZE:
                 together.set()
             together.wait()
@@ -197,18 +197,18 @@ def everything_is_there(pool: Pool) -> None:
 )
 def test_greenlets_that_are_struck_anywhere_leave_the_pool_whole(database_url: str, rounds: int) -> None:
     pool = connect(database_url, pool_size=SIZE)
-    pool._checkout_seconds = 0.3
+    pool.checkout_seconds = 0.3
     with pool.connection_context():
         rows("CREATE TABLE struck (token bigint)")
     trial = Trial(pool, database_url, seed=random.randrange(2**32))
     print(f"seed {trial.seed}")
     trial.run(rounds)
-    assert pool._turns.free == SIZE, "a place was lost"
+    assert pool.turns.free == SIZE, "a place was lost"
     while not set(trial.struck) >= set(PLACES.values()):
         trial.run(rounds // 10)
     print(dict(trial.struck), len(trial.done))
     assert not trial.wrong, Counter(trial.wrong)
-    assert not pool._taken
+    assert not pool.taken
     everything_is_there(pool)
     with psycopg.connect(database_url, autocommit=True) as other:
         counted = other.execute("SELECT token, count(*) FROM struck GROUP BY 1").fetchall()

@@ -30,7 +30,7 @@ CONNECTIONS = (
         "turn kept by a check-out that failed",
         "a greenlet that is killed while it connects keeps its turn",
         "database_pool.py",
-        "            self._turns.give()\n            raise\n",
+        "            self.turns.give()\n            raise\n",
         "            raise\n",
         (ANYWHERE,),
     ),

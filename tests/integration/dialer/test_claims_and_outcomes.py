@@ -15,7 +15,6 @@ import gevent
 import pytest
 from peewee import DataError, IntegrityError, OperationalError
 
-from database_pool import Pool
 from dialer.call_rows import open_calls
 from dialer.dispatch import claims
 from dialer.dispatch.claims import Claimed, claim_again, claim_pool
@@ -119,8 +118,9 @@ def test_a_call_that_rings_and_is_answered_within_one_group_keeps_both_times(wor
 
 def round_trips(action: Callable[[], object]) -> int:
     """How often the server had to be waited for: each time it said that it was ready for the next."""
-    pool: Pool = db.obj
-    connection = pool._idle[-1].pgconn
+    with db.connection_context():
+        # The action gets it again: the one used last is handed out first.
+        connection = db.connection().pgconn
     with TemporaryFile() as trace:
         connection.trace(trace.fileno())
         action()
