@@ -61,14 +61,15 @@ class Outage:
         return {"seconds": round(until - (self._began or until), 1), "failures": self._failures}
 
 
-_outages: Final = {server: Outage(server) for server in (DATABASE, REDIS)}
+OUTAGES: Final = {server: Outage(server) for server in (DATABASE, REDIS)}
+"""This process's."""
 
 
 def struck(server: str, error: BaseException | str) -> None:
     """This process could not use DATABASE or REDIS."""
-    _outages[server].struck(error)
+    OUTAGES[server].struck(error)
 
 
 def answered(server: str) -> None:
     """This process has just used it."""
-    _outages[server].answered()
+    OUTAGES[server].answered()

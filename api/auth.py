@@ -121,7 +121,9 @@ def requires(
                     _refuse_body()
                 return view(*args, **kwargs)
 
-        wrapper._apidoc = _documented(declared, role, errors or {}, once, body, limited=limited)  # type: ignore[attr-defined]
+        documented = _documented(declared, role, errors or {}, once, body, limited=limited)
+        # Where flask-smorest's own decorators put it, too: it asks nowhere else.
+        wrapper._apidoc = documented  # type: ignore[attr-defined]
         return wrapper  # type: ignore[return-value]
 
     return decorator
@@ -203,7 +205,7 @@ def _acting_for(caller: Caller, tenant_id: str | None) -> Caller:
 
 def _lookup() -> KeyLookup[KeyRow]:
     """The one of this application."""
-    found: KeyLookup[KeyRow] = flask.current_app.extensions.setdefault("carillon-keys", KeyLookup(_find_keys))
+    found: KeyLookup[KeyRow] = flask.current_app.extensions.setdefault("carillon-keys", KeyLookup(find_keys))
     return found
 
 
@@ -220,7 +222,8 @@ def _find_sessions(digests: Sequence[str]) -> Mapping[str, SessionRow]:
         return board_sessions.find(digests)
 
 
-def _find_keys(digests: Sequence[str]) -> Mapping[str, KeyRow]:
+def find_keys(digests: Sequence[str]) -> Mapping[str, KeyRow]:
+    """The keys of these digests, as far as there are any, asked of the database at once. Raises ApiError 503."""
     with transaction(writes=False):
         return {row.digest: row for row in rows_as(KeyRow, FIND_KEYS, [*digests])}
 

@@ -32,11 +32,20 @@ class Living(Protocol):
 
 
 class DialerWatch:
-    """Asks `living` twice a second, from the first question on, for as long as somebody keeps this."""
+    """Asks `living` twice a second, from the first question on, for as long as somebody keeps this.
 
-    def __init__(self, living: Living, now: Callable[[], float] = time.monotonic) -> None:
+    `spawn` begins that in the background.
+    """
+
+    def __init__(
+        self,
+        living: Living,
+        now: Callable[[], float] = time.monotonic,
+        spawn: Callable[..., object] = gevent.spawn,
+    ) -> None:
         self._living = living
         self._now = now
+        self._spawn = spawn
         self._watching = False
         self._away = self._nobody = False
         self._alive_at: float | None = None
@@ -71,7 +80,7 @@ class DialerWatch:
     def _watch(self) -> None:
         if not self._watching:
             self._watching = True
-            gevent.spawn(_keep_looking, weakref.ref(self))
+            self._spawn(_keep_looking, weakref.ref(self))
 
 
 def _keep_looking(watch: weakref.ref[DialerWatch]) -> None:

@@ -80,7 +80,7 @@ def split(data: Bytes, known: Sequence[str], let_others_run: Callable[[], None])
             raise UnknownKey(unknown[1]) from error
         raise JsonRefused(NOT_AN_OBJECT) from error
     except msgspec.DecodeError:
-        return _Splitter(data, names, let_others_run).object()
+        return Splitter(data, names, let_others_run).object()
     values = {name: memoryview(getattr(found, f"_{at}")) for at, name in enumerate(names)}
     return {name: value for name, value in values.items() if len(value)}
 
@@ -93,7 +93,7 @@ def _decoder(names: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
-class _Splitter:
+class Splitter:
     """As msgspec splits, but for texts that it takes for none: it looks at brackets and strings alone."""
 
     def __init__(self, data: Bytes, known: Sequence[str], let_others_run: Callable[[], None]) -> None:

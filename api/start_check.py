@@ -28,14 +28,16 @@ def begin(app: Flask) -> None:
 def _until_answered(found: Services) -> None:
     database = redis = False
     while True:
-        database = database or _look_at_database(found.settings.secret_key or "")
+        database = database or look_at_database(found.settings.secret_key or "")
         redis = redis or _look_at_redis(found)
         if database and redis:
             return
         gevent.sleep(AGAIN_SECONDS)
 
 
-def _look_at_database(pepper: str) -> bool:
+def look_at_database(pepper: str) -> bool:
+    """Say what is wrong with the schema, and with what was kept under another `pepper`; False where the database did
+    not answer."""
     try:
         with transaction(2.0):
             fault = schema_fault()

@@ -106,7 +106,8 @@ _ZONES = """
     INSERT INTO campaign_zone (campaign_id, zone_group, zones, places, consented)
     SELECT %s, zone_group, zones, places, consented FROM campaign_zone WHERE campaign_id = %s"""
 _COUNT = "INSERT INTO campaign_count (campaign_id, lane, pending, cancelled) VALUES (%s, %s, %s, %s)"
-_NO_SETTINGS: Mapping[str, object] = {
+
+NO_SETTINGS: Mapping[str, object] = {
     "status": CampaignStatus.DRAFT,
     "generation": 0,
     "version": 0,
@@ -160,7 +161,7 @@ def clone(
     CampaignNotFoundError, SingleCallError, UnknownReferenceError or NotCloneableError."""
     source = _source(campaign_id, tenant_id)
     made = new_id()
-    changes: dict[str, Any] = dict(_NO_SETTINGS) | {
+    changes: dict[str, Any] = dict(NO_SETTINGS) | {
         "id": str(made),
         "name": name if name is not None else _numbered(source["name"], source["n"] + 2),
         "created_by": by,

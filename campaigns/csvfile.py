@@ -112,7 +112,7 @@ def _find_header(lines: _Lines, notes: ImportNotes) -> tuple[str, bool]:
 def _within(text: str, delimiter: str) -> list[str]:
     """The cells of a row that was in quotes as a whole."""
     cells: list[str] = []
-    return cells if _split(text, 0, cells, delimiter, None) is None else [text]
+    return cells if split_cells(text, 0, cells, delimiter, None) is None else [text]
 
 
 def _has_phone(header: str, delimiter: str) -> bool:
@@ -197,11 +197,11 @@ def _row(started: tuple[int, str], lines: _Lines, delimiter: str) -> Row:
         return Row(number, bare, [], "row_too_long")
     if '"' not in bare:
         return Row(number, bare, bare.split(delimiter))
-    if (plain := _plainly_quoted(bare, delimiter)) is not None:
+    if (plain := plainly_quoted(bare, delimiter)) is not None:
         return Row(number, bare, plain)
     cells: list[str] = []
     taken: list[tuple[int, str]] = []
-    open_cell = _split(line, 0, cells, delimiter, None)
+    open_cell = split_cells(line, 0, cells, delimiter, None)
     size = len(line)
     while isinstance(open_cell, list):
         following = lines.next()
@@ -211,7 +211,7 @@ def _row(started: tuple[int, str], lines: _Lines, delimiter: str) -> Row:
         size += len(following[1])
         if size > lines.most or sum(map(len, open_cell)) > lines.most_in_quotes:
             break
-        open_cell = _split(following[1], 0, cells, delimiter, open_cell)
+        open_cell = split_cells(following[1], 0, cells, delimiter, open_cell)
     if open_cell is None:
         text = line + "".join(more for _, more in taken)
         return Row(number, text.rstrip("\r\n"), cells)
@@ -221,7 +221,7 @@ def _row(started: tuple[int, str], lines: _Lines, delimiter: str) -> Row:
     )
 
 
-def _plainly_quoted(bare: str, delimiter: str) -> list[str] | None:
+def plainly_quoted(bare: str, delimiter: str) -> list[str] | None:
     """The cells of a line in which each pair of quotes is a whole cell, as nearly all have; None of another.
 
     What lies between two such cells then begins and ends with a delimiter, and so does what lies before and behind.
@@ -240,7 +240,7 @@ def _plainly_quoted(bare: str, delimiter: str) -> list[str] | None:
     return cells
 
 
-def _split(
+def split_cells(
     line: str, at: int, cells: list[str], delimiter: str, open_cell: list[str] | None
 ) -> list[str] | str | None:
     """Add the cells of `line` from `at` on to `cells`.

@@ -31,11 +31,12 @@ from campaigns.time_slice import TimeSlice, nobody_else
 SAMPLE_ROWS = 200
 """Rows that are looked at before the first is judged."""
 
-_FAULTS = {
+FAULTS = {
     "unterminated_quote": 'the row has a " that is never closed; close it, or double it within a cell',
     "bad_quotes": 'the row has text after a closing "; double each " within a quoted cell',
     "row_too_long": "the row is longer than its cells may be together; shorten them",
 }
+"""What is wrong with a row that cannot be read, by its code."""
 _ESCAPED = re.compile("[\udc80-\udcff]")
 
 
@@ -123,7 +124,7 @@ def _header(
             "no_rows", "contacts is empty; it must have a header row and a row for each contact"
         )
     if row.fault is not None:
-        raise ListRefused(row.fault, f"contacts cannot be read from its header on: {_FAULTS[row.fault]}")
+        raise ListRefused(row.fault, f"contacts cannot be read from its header on: {FAULTS[row.fault]}")
     header = [unmarked(cell) for cell in row.cells]
     names = [cell.strip() for cell in header[: named_width(header)]]
     if not any(map(is_phone_column, names)):
@@ -151,7 +152,7 @@ def _judged(
 
 def _csv_row(row: Row, columns: Columns, batcher: RowBatcher) -> AcceptedRow | RejectedRow:
     if row.fault is not None:
-        return rejected(row.line, row.text, row.fault, _FAULTS[row.fault])
+        return rejected(row.line, row.text, row.fault, FAULTS[row.fault])
     if not row.text.isascii() and _ESCAPED.search(row.text):
         return rejected(
             row.line, row.text, "undecodable", "the row has bytes that are not UTF-8; save the list as UTF-8"

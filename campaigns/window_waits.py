@@ -20,8 +20,7 @@ GROUPS_LISTED, MOST_LISTED = 2, 1_000
 _WAITING = """
             SELECT FROM contact WHERE campaign_id = campaign.id AND zone_group = {group} AND waiting
             ORDER BY next_attempt_at NULLS FIRST, id LIMIT {most}"""
-# The groups in which anybody waits and of which the next opening is known; then who waits in the first of them.
-_WAITS = f"""
+WAITS = f"""
 SELECT wanted.id, told.opens_at, told.contacts,
     CASE WHEN told.zones <> '[]' THEN told.zones ELSE to_jsonb(array_remove(ARRAY[time_zone], NULL)) END AS zones
 FROM unnest(%s::uuid[]) AS wanted (id) JOIN campaign ON campaign.id = wanted.id CROSS JOIN LATERAL (
@@ -39,6 +38,7 @@ FROM unnest(%s::uuid[]) AS wanted (id) JOIN campaign ON campaign.id = wanted.id 
     ) AS first
 ) AS told ORDER BY told.opens_at, told.contacts DESC, told.zones
 """
+"""The groups in which anybody waits and of which the next opening is known; then who waits in the first of them."""
 
 
 class Wait(TypedDict):
@@ -58,7 +58,7 @@ def waits(
     holds."""
     found: dict[uuid.UUID, list[Wait]] = {}
     if campaign_ids:
-        for row in rows(_WAITS, [*campaign_ids], most, groups):
+        for row in rows(WAITS, [*campaign_ids], most, groups):
             number = row["contacts"]
             told = Wait(
                 time_zones=row["zones"], opens_at=row["opens_at"], contacts=number, more=number == most

@@ -206,12 +206,12 @@ class CampaignFeed:
             log.warning("snapshot_failed", campaign_id=self.campaign_id, error=repr(error))
         else:
             self.snapshot, self.done = rendered, number
-            self._learn(figures)
+            self.learn(figures)
         self.attempted = number
         for listener in self.listeners:
             listener.wake()
 
-    def _learn(self, figures: Mapping[str, object]) -> None:
+    def learn(self, figures: Mapping[str, object]) -> None:
         """Note whether the campaign still moves; an end that was not published is believed after a while."""
         status = str(figures.get("status"))
         self._moving = status in MOVES or bool(figures.get("in_flight"))

@@ -36,7 +36,7 @@ def migrate(database_url: str) -> list[str]:
             _wait_for_lock(pool)
             runner = Runner(pool, directory=str(Path(__file__).parent))
             before = set(runner.applied())
-            _apply(pool, runner)
+            apply(pool, runner)
             contract(pool)
             return sorted(set(runner.applied()) - before)
     finally:
@@ -64,7 +64,7 @@ def _wait_for_lock(pool: Pool) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _apply(pool: Pool, runner: Runner) -> None:
+def apply(pool: Pool, runner: Runner) -> None:
     """Run the pending scripts, each again for as long as somebody else holds what it has to lock.
 
     ALTER TABLE waits for everybody who uses the table, and everybody who comes later waits behind it. So it waits a

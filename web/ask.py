@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import flask
 import orjson
 from flask import request
+from flask.globals import app_ctx
 from werkzeug.test import EnvironBuilder
 
 from api import board_sessions
@@ -91,7 +91,7 @@ def forwarded(path: str) -> Any:
 
 
 def _answered(environ: dict[str, Any]) -> Answer:
-    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+    app = app_ctx.app
     with app.app_context(), app.request_context(environ):
         response = app.full_dispatch_request()
         data = response.get_data()

@@ -52,6 +52,10 @@ class SharedParts:
         finally:
             self._forget()
 
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._parts)
+
     def now(self) -> float:
         """The moment, as `after` takes it."""
         return self._now()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from apispec import APISpec
 from marshmallow import fields
 
@@ -11,7 +13,6 @@ from campaigns.blocked_words import BLOCKED_WORDS
 from campaigns.dispositions import CONTACT_MEANINGS
 from models import CampaignStatus, ContactStatus
 
-EVENTS = "/api/v1/campaigns/{campaign_id}/events"
 END_REASONS = ("stopped", "exhausted", "deadline", "error")
 
 
@@ -54,12 +55,20 @@ class CampaignEventSchema(schemas.Schema):
     at = schemas.Time(required=True)
 
 
+_KINDS: Final = {
+    "message": ("SnapshotEvent", SnapshotEventSchema),
+    "contact": ("ContactEvent", ContactEventSchema),
+    "campaign": ("CampaignEvent", CampaignEventSchema),
+}
+"""What each event holds, by its name."""
+
+EVENTS_OF_ANSWER: Final = {
+    "x-events": {kind: {"$ref": f"#/components/schemas/{name}"} for kind, (name, _) in _KINDS.items()}
+}
+"""What the document says of the stream's 200, in the schemas that `describe_events` adds."""
+
+
 def describe_events(spec: APISpec) -> None:
-    """Let the document say what the events of the stream hold: `x-events` of its 200, by the event's name."""
-    kinds = {"message": "SnapshotEvent", "contact": "ContactEvent", "campaign": "CampaignEvent"}
-    for name, schema in zip(
-        kinds.values(), (SnapshotEventSchema, ContactEventSchema, CampaignEventSchema), strict=True
-    ):
+    """Let the document say what the events of the stream hold."""
+    for name, schema in _KINDS.values():
         spec.components.schema(name, schema=schema)
-    answer = spec._paths[EVENTS]["get"]["responses"]["200"]
-    answer["x-events"] = {kind: {"$ref": f"#/components/schemas/{name}"} for kind, name in kinds.items()}

@@ -17,6 +17,7 @@ from flask import Response, request
 from api import idempotency, schemas, times
 from api.blueprint import Blueprint, error_document, json_value, refuse_unknown
 from api.errors import ApiError
+from api.routes.event_schemas import EVENTS_OF_ANSWER
 from live.admission import Admission
 from live.errors import BadEventIdError, BadTokenError, TenantListenersError, TooManyListenersError
 from live.stream import EventStream
@@ -94,7 +95,8 @@ def _add_stream(
     @blp.doc(
         parameters=_parameters(),
         security=[{"key": []}, {}],
-        responses=_errors("Last-Event-ID 'abc' is not an event id", busy="This process is full"),
+        responses={200: EVENTS_OF_ANSWER}
+        | _errors("Last-Event-ID 'abc' is not an event id", busy="This process is full"),
     )
     def stream_events(campaign_id: str) -> Response:
         """Stream a campaign's events

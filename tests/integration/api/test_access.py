@@ -108,7 +108,7 @@ def test_a_key_stored_under_another_pepper_opens_nothing(site: Site) -> None:
 
 def test_bad_keys_do_not_cost_a_query_each(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    real = auth._find_keys
+    real = auth.find_keys
 
     def counted(digests: Sequence[str]) -> Mapping[str, auth.KeyRow]:
         asked.append(len(digests))
@@ -139,5 +139,5 @@ def test_who_asks_for_a_key_while_the_database_is_away_hears_so(site: Site) -> N
     asked = [gevent.spawn(site.get, "/campaigns", role=role) for role in ("read", "operate", "admin")]
     gevent.joinall(asked, raise_error=True)
     assert [one.get().status_code for one in asked] == [503] * 3
-    site.app.extensions["carillon-keys"] = KeyLookup(auth._find_keys)
+    site.app.extensions["carillon-keys"] = KeyLookup(auth.find_keys)
     assert site.get("/campaigns").status_code == 200

@@ -201,7 +201,7 @@ def test_every_column_of_a_campaign_is_a_setting_or_named_as_none() -> None:
         "key_column", "duplicates", "duplicates_hours",
     }  # fmt: skip
     columns = {field.column_name for field in Campaign._meta.sorted_fields}
-    assert columns == own | settings | cloning._NO_SETTINGS.keys()
+    assert columns == own | settings | cloning.NO_SETTINGS.keys()
 
 
 def test_who_clones_waits_for_a_turn_among_the_imports_and_its_statements_are_bounded(
@@ -221,7 +221,7 @@ def test_who_clones_waits_for_a_turn_among_the_imports_and_its_statements_are_bo
     monkeypatch.setattr(list_body, "QUEUE_SECONDS", 0)
     with ExitStack() as held:
         for _ in range(list_body.IMPORTS_AT_ONCE):
-            held.enter_context(list_body._imports.turn("somebody", 0))
+            held.enter_context(list_body.import_slot("somebody"))
         refused = clone(site, source)
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5"), refused.text
     assert len(bounds) == 1

@@ -38,8 +38,7 @@ class Watched:
     now: float = 100.0
 
     def __post_init__(self) -> None:
-        self.watch = DialerWatch(self.members, lambda: self.now)
-        self.watch._watching = True
+        self.watch = DialerWatch(self.members, lambda: self.now, spawn=lambda *_: None)
 
     def says(self, status: str = "running", said: str | None = "no_node") -> str | None:
         self.watch.look()

@@ -113,7 +113,7 @@ def test_the_rows_of_a_body_are_read_only_in_its_turn(site: Site, monkeypatch: p
     monkeypatch.setattr(list_body, "elements", lambda _: pytest.fail("a row was read"))
     with ExitStack() as taken:
         for _ in range(list_body.IMPORTS_AT_ONCE):
-            assert taken.enter_context(list_body._imports.turn("other", 0))
+            taken.enter_context(list_body.import_slot("other"))
         refused = create(site, '[{"phone_number": "+14155550100"}]')
     assert (refused.status_code, refused.text) == (503, "Too many imports at once.")
 

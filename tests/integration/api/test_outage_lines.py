@@ -13,8 +13,8 @@ from tests.wire import Wire
 @pytest.fixture(autouse=True)
 def no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     """None of another test goes on, and the end of one is told at once."""
-    servers = {server: outages.Outage(server) for server in (outages.DATABASE, outages.REDIS)}
-    monkeypatch.setattr(outages, "_outages", servers)
+    for server in (outages.DATABASE, outages.REDIS):
+        monkeypatch.setitem(outages.OUTAGES, server, outages.Outage(server))
     monkeypatch.setattr(outages, "QUIET_SECONDS", 0.0)
 
 

@@ -34,11 +34,11 @@ def test_a_number_is_suppressed_at_once_by_its_hash_alone(site: Site) -> None:
 def test_numbers_that_were_erased_under_another_secret_are_told_at_the_start(site: Site) -> None:
     site.post("/privacy/erase", json={"number": ANN}, role="admin")
     with capture_logs() as lines:
-        assert start_check._look_at_database(PEPPER)
+        assert start_check.look_at_database(PEPPER)
     assert lines == []
     site.sql("UPDATE api_key SET secret = NULL")
     with capture_logs() as lines:
-        assert start_check._look_at_database("another secret, of another server")
+        assert start_check.look_at_database("another secret, of another server")
     assert [line["event"] for line in lines] == ["erased_numbers_unknown"]
     assert "1 of the 1 numbers" in lines[0]["reason"]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import json_body
-from api.json_body import LONGEST_NUMBER, JsonRefused, UnknownKey, _Splitter, decode, split
+from api.json_body import LONGEST_NUMBER, JsonRefused, Splitter, UnknownKey, decode, split
 from tests.strategies import joined
 
 TEXTS = joined(
@@ -43,7 +43,7 @@ def test_every_object_is_split_as_the_standard_decoder_reads_it(
     value: dict[str, Any], indent: int | None
 ) -> None:
     text = f" {json.dumps(value, indent=indent)}\n".encode()
-    for found in (split(text, list(value), quiet), _Splitter(text, list(value), quiet).object()):
+    for found in (split(text, list(value), quiet), Splitter(text, list(value), quiet).object()):
         # NaN is no equal of itself.
         assert repr(in_order(decoded(found))) == repr(in_order(value))
 
@@ -97,7 +97,7 @@ def test_the_first_unknown_key_ends_the_reading(first: str, name: str) -> None:
 
 
 def test_of_a_million_unknown_keys_one_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_body, "_Splitter", pytest.fail)
+    monkeypatch.setattr(json_body, "Splitter", pytest.fail)
     body = json.dumps(dict.fromkeys(map(str, range(1_000_000)))).encode()
     with pytest.raises(UnknownKey, match=r"^0$"):
         split(body, ["known"], quiet)

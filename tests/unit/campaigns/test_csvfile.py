@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.columns import Limits
-from campaigns.csvfile import Row, _plainly_quoted, _split, find_delimiter, read_rows
+from campaigns.csvfile import Row, find_delimiter, plainly_quoted, read_rows, split_cells
 from campaigns.encodings import open_text
 from campaigns.errors import ListTooLarge
 from campaigns.spooling import spool
@@ -251,12 +251,12 @@ QUOTED_CELLS = st.sampled_from(['""', '"a"', '"a,b"', 'a"b', '"a""b"', ' "a"', '
 @given(st.lists(QUOTED_CELLS | st.text('ab ",', max_size=4), min_size=1, max_size=6))
 def test_a_plainly_quoted_row_has_the_cells_that_reading_it_quote_by_quote_gives(written: list[str]) -> None:
     line = ",".join(written)
-    quick = _plainly_quoted(line, ",")
+    quick = plainly_quoted(line, ",")
     cells: list[str] = []
-    fault = _split(line, 0, cells, ",", None)
+    fault = split_cells(line, 0, cells, ",", None)
     assert quick is None or (quick, None) == (cells, fault)
 
 
 def test_most_quoted_rows_are_plainly_quoted() -> None:
-    assert _plainly_quoted('"a","b, c",,d,""', ",") == ["a", "b, c", "", "d", ""]
-    assert _plainly_quoted('a,"b""c"', ",") is None
+    assert plainly_quoted('"a","b, c",,d,""', ",") == ["a", "b, c", "", "d", ""]
+    assert plainly_quoted('a,"b""c"', ",") is None

@@ -31,7 +31,7 @@ def codes() -> Iterator[str]:
 def test_every_code_has_a_remedy_and_every_remedy_a_code() -> None:
     assert {
         *codes(),
-        *importer._FAULTS,
+        *importer.FAULTS,
         suppressed_rows.CODE,
         duplicates.CODE,
         number_rules.NOT_ALLOWED,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redis._parsers import Encoder
+from redis import Redis
 from redis.connection import PythonRespSerializer
 from redis.exceptions import DataError
 
@@ -24,8 +24,7 @@ WORDS = st.lists(
 
 @given(st.sampled_from(["GET", "CONFIG GET", b"SCRIPT LOAD"]), WORDS)
 def test_a_command_is_what_redis_py_writes(name: str | bytes, words: list[str | bytes | float]) -> None:
-    encoder: Any = Encoder
-    theirs: Any = PythonRespSerializer(6000, encoder("utf-8", "strict", decode_responses=True).encode)
+    theirs: Any = PythonRespSerializer(6000, Redis(decode_responses=True).get_encoder().encode)
     assert CommandPacker().pack(name, *words) == [b"".join(theirs.pack(name, *words))]
 
 

@@ -20,12 +20,12 @@ def test_an_end_is_awaited_for_as_long_as_what_comes_before_it_is_published(
     feed = CampaignFeed(
         "c1", lambda *_: pytest.fail("nobody reads"), lambda _: {}, interval=2.0, unpublished_end=20.0
     )
-    feed._learn({"status": "completed"})
+    feed.learn({"status": "completed"})
     for number in range(1, 5):
         now += 15.0
         feed.push([Entry(EventId(number, 0), "contact", "{}")])
-        feed._learn({"status": "completed"})
+        feed.learn({"status": "completed"})
         assert feed.end is None
     now += 20.0
-    feed._learn({"status": "completed"})
+    feed.learn({"status": "completed"})
     assert feed.end is not None

@@ -59,11 +59,11 @@ POOL = cast(Any, SimpleNamespace(execute_sql=lambda *_: None))
 
 def test_a_script_has_its_whole_time_whatever_the_one_before_took(clock: list[float]) -> None:
     scripts = Scripts(clock, index=10 * RETRY_SECONDS, times=5)
-    module._apply(POOL, cast(Any, scripts))
+    module.apply(POOL, cast(Any, scripts))
     assert scripts.applied() == ["index", "column"]
 
 
 def test_a_lock_that_is_never_free_is_given_up_in_the_end(clock: list[float]) -> None:
     with pytest.raises(LockedError):
-        module._apply(POOL, cast(Any, Scripts(clock, index=0.0, times=10**6)))
+        module.apply(POOL, cast(Any, Scripts(clock, index=0.0, times=10**6)))
     assert RETRY_SECONDS <= clock[0] <= RETRY_SECONDS + 60

@@ -85,7 +85,7 @@ def test_no_more_are_kept_than_a_few_hundred() -> None:
     for number in range(3 * MOST_PARTS):
         clock.at += 0.001
         assert parts.get((str(number),), lambda: "x") == "x"
-        assert len(parts._parts) <= MOST_PARTS + 1
+        assert len(parts) <= MOST_PARTS + 1
 
 
 def test_what_cannot_be_made_is_not_kept_for_ever() -> None:
@@ -97,4 +97,4 @@ def test_what_cannot_be_made_is_not_kept_for_ever() -> None:
     for number in range(3 * MOST_PARTS):
         with pytest.raises(ValueError, match="away"):
             parts.get((str(number),), fails)
-        assert len(parts._parts) <= MOST_PARTS + 1
+        assert len(parts) <= MOST_PARTS + 1
