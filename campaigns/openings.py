@@ -31,12 +31,15 @@ AGAIN_SECONDS = 8 * DAY
 """Openings that are known no further ahead than this are written on."""
 LAST_SECONDS = DAY
 """Those of newer tables than ours no sooner than this: nobody who has these is left."""
+LEFT_SECONDS = 600
+"""For so long those that somebody wants to be looked at soon are left to whoever has the newer tables."""
 
 _UNFINISHED = "completed_at IS NULL AND deleted_at IS NULL"
 _OURS, _AS_NEW = ours("campaign"), as_new("campaign")
 _WANTED = f"""openings_until IS NOT NULL AND {_UNFINISHED} AND (NOT coalesce({_AS_NEW}, false)
         OR openings_until < now()
-            + make_interval(secs => CASE WHEN {_OURS} THEN {AGAIN_SECONDS} ELSE {LAST_SECONDS} END))"""
+            + make_interval(secs => CASE WHEN {_OURS} THEN {AGAIN_SECONDS} ELSE {LAST_SECONDS} END)
+            AND ({_OURS} OR openings_until NOT BETWEEN now() - interval '{LEFT_SECONDS} s' AND now()))"""
 # Nobody claims by what is older than his own tables: those are first that are dialled.
 _DUE = f"""
     SELECT id FROM campaign WHERE {_WANTED} AND id <> ALL(%s::uuid[])
@@ -275,9 +278,11 @@ def write_one(campaign_id: uuid.UUID) -> list[int]:
 
 def look_soon(campaign_id: uuid.UUID) -> None:
     """Have a dialer write the openings of a campaign with a window at its next look, and cancel whom nobody could
-    ever call."""
+    ever call. However often that is asked for, those of newer tables are left to others once."""
     rows(
-        "UPDATE campaign SET openings_until = now() WHERE id = %s AND openings_until IS NOT NULL", campaign_id
+        "UPDATE campaign SET openings_until = least(openings_until, now()) WHERE id = %s"
+        " AND openings_until IS NOT NULL",
+        campaign_id,
     )
 
 

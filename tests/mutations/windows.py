@@ -143,6 +143,14 @@ WINDOWED = (
         (f"{ROWS}::test_openings_are_written_ahead_of_the_time_and_taken_away_with_the_campaign",),
     ),
     Mutation(
+        "newer tables written over since somebody asked",
+        "a contact is added beside an older release, and all are called by the hours of its packs",
+        "campaigns/openings.py",
+        "AND ({_OURS} OR openings_until NOT BETWEEN",
+        "AND (true OR openings_until NOT BETWEEN",
+        (f"{ROWS}::test_what_is_to_be_looked_at_soon_is_left_to_whoever_has_the_newer_tables",),
+    ),
+    Mutation(
         "cancelled although it opens after all",
         "contacts are cancelled by a window that was taken back meanwhile",
         "campaigns/never_open.py",

@@ -459,6 +459,24 @@ def test_who_was_quicker_with_newer_tables_is_not_written_over(world: World) -> 
     assert change("SELECT openings_by FROM campaign") == [{"openings_by": f"{RELEASE + 1}: "}]
 
 
+def test_what_is_to_be_looked_at_soon_is_left_to_whoever_has_the_newer_tables(world: World) -> None:
+    """By ours somebody could be called when the law that they have forbids it. Where none of them is left, as after
+    a release that was taken back, somebody does it all the same, however often it is asked for."""
+    campaign_id = windowed(world, 0)
+    change(
+        "UPDATE campaign SET openings_by = %s, openings_until = now() + interval '14 days'",
+        f"{RELEASE + 1}: ",
+    )
+    for minutes, looked_at in ((0, 0), (5, 0), (6, 1)):
+        change("UPDATE campaign SET openings_until = openings_until - make_interval(mins => %s)", minutes)
+        with transaction():
+            openings.look_soon(campaign_id)
+        assert ahead_of().round() == looked_at
+    with transaction():
+        openings.look_soon(campaign_id)
+    assert ahead_of().round() == 1, "ours are looked at at once"
+
+
 def test_a_campaign_whose_row_somebody_has_is_tried_again_soon(world: World) -> None:
     windowed(world, 0)
     change("UPDATE campaign SET openings_by = 'packs of before', openings_until = now() + interval '14 days'")
