@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -17,7 +18,7 @@ import gevent
 from campaigns.agent_needs import GATEWAY, Need, NeedKind
 from cooperative import let_others_run
 from dialer.doctor_findings import NEEDED_MODULES, STOCK_USER, STOCK_USER_PASSWORD, Facts, unknown
-from dialer.node_needs import missing, needed_by_agents
+from dialer.node_needs import BATCH, missing, needed_by_agents
 from freeswitch import commands
 from freeswitch.cluster import Cluster, NodeConfig, NodeLink
 from freeswitch.errors import EslError
@@ -30,6 +31,7 @@ ROUND_TRIPS: Final = 50
 PIECE: Final = 16_384
 """Characters of a configuration that are read at once: one of a thousand gateways would hold a dialer up."""
 _RUNNING: Final = re.compile(r"^\s*(\S+)\s+profile\s", re.MULTILINE)
+_STATUS: Final = re.compile(r"^Status\s+(\S+)", re.MULTILINE)
 _NUMBER: Final = re.compile(r": (\d+)\s*$")
 
 
@@ -63,7 +65,7 @@ def ask(node: NodeSettings, wanted: Required, *, timed: bool = False) -> Facts:
         _wait_up(link)
         _ask_itself(link, facts)
         _ask_modules(link, facts, wanted)
-        _ask_gateways(link, facts, wanted)
+        facts.gateways = gateway_statuses(link, wanted.gateways)
         _ask_hash(link, facts)
         _ask_configuration(link, facts)
         _ask_clock(link, facts)
@@ -101,10 +103,18 @@ def _ask_modules(link: NodeLink, facts: Facts, wanted: Required) -> None:
     facts.lacks = tuple(sorted(missing(link, others)))
 
 
-def _ask_gateways(link: NodeLink, facts: Facts, wanted: Required) -> None:
-    for name in wanted.gateways:
-        status = re.search(r"^Status\s+(\S+)", link.api(f"sofia status gateway {name}"), re.MULTILINE)
-        facts.gateways[name] = status[1] if status else None
+def gateway_statuses(link: NodeLink, names: Sequence[str]) -> dict[str, str | None]:
+    """What each of these gateways is; None for one that the node does not know. Many in one round trip: a thousand,
+    one by one, would outlast an examination. Raises FreeswitchError."""
+    found: dict[str, str | None] = {}
+    for start in range(0, len(names), BATCH):
+        some = names[start : start + BATCH]
+        answers = link.api_many([f"sofia status gateway {name}" for name in some])
+        if len(answers) < len(some):
+            raise EslError(link.name, "it did not answer")
+        statuses = (_STATUS.search(answer) for answer in answers)
+        found |= {name: status and status[1] for name, status in zip(some, statuses, strict=True)}
+    return found
 
 
 def _ask_hash(link: NodeLink, facts: Facts) -> None:

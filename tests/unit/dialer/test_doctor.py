@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from xml.etree import ElementTree as Xml
 
 import pytest
 
 from campaigns.agent_needs import Need, NeedKind, module
 from dialer.doctor_findings import NEEDED_MODULES, Facts, findings
-from dialer.doctor_questions import stopped_profiles
+from dialer.doctor_questions import gateway_statuses, stopped_profiles
+from freeswitch.cluster import NodeLink
 from freeswitch.connection import WRONG_PASSWORD
+from freeswitch.errors import EslError
 from settings import NodeSettings
 
 NODE = NodeSettings("fs1", "fs1.example.com", 8021, "a password of its own", 29, 900)
@@ -153,3 +156,28 @@ def test_a_profile_that_is_configured_and_does_not_run_is_found(
     status: str, stopped: dict[str, tuple[str, ...]]
 ) -> None:
     assert stopped_profiles(SOFIA, status) == stopped
+
+
+class Gateways:
+    """A node that knows each gateway but the first, and has hung up before some of the answers."""
+
+    name = "fs1"
+
+    def __init__(self, short: int = 0) -> None:
+        self.short, self.round_trips = short, 0
+
+    def api_many(self, lines: Sequence[str]) -> list[str]:
+        self.round_trips += 1
+        said = ["Invalid Gateway!\n" if line.endswith(" g0") else "Ping\t0\nStatus  \tUP\n" for line in lines]
+        return said[: len(lines) - self.short]
+
+
+def test_a_thousand_gateways_are_asked_for_in_a_few_round_trips() -> None:
+    """One by one, from some way off, they would outlast every examination, and nothing be known of the node."""
+    node, names = Gateways(), [f"g{n}" for n in range(1_000)]
+    found = gateway_statuses(cast(NodeLink, node), names)
+    assert found == {"g0": None} | dict.fromkeys(names[1:], "UP")
+    assert node.round_trips <= 20
+    assert gateway_statuses(cast(NodeLink, node), []) == {}
+    with pytest.raises(EslError):
+        gateway_statuses(cast(NodeLink, Gateways(short=1)), names)
