@@ -73,7 +73,7 @@ class ApiClient:
 
     def sign_in_link(self) -> str:
         """A link to the board that signs in once with this key, within ten minutes. Raises ApiFailedError."""
-        return self._text("POST", "/sign-in/link", None, self._headers())
+        return self._text("POST", "/sign-in/link", None, self.headers())
 
     def post_form(
         self, path: str, fields: Mapping[str, str], file_field: str, name: str, data: bytes
@@ -102,9 +102,8 @@ class ApiClient:
 
     def events(self, path: str, last_id: str | None = None) -> Iterator[StreamEvent]:
         """The events of one connection to a stream, until it ends; OSError or HTTPException where it breaks."""
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=STREAM_TIMEOUT_SECONDS)
-        with contextlib.closing(connection):
-            headers = self._headers() | ({"Last-Event-ID": last_id} if last_id else {})
+        with self.connection(STREAM_TIMEOUT_SECONDS) as connection:
+            headers = self.headers() | ({"Last-Event-ID": last_id} if last_id else {})
             connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             if response.status != http.HTTPStatus.OK:
@@ -120,14 +119,20 @@ class ApiClient:
                 if event is not None:
                     yield event
 
-    def _headers(self) -> dict[str, str]:
+    def connection(self, timeout: float | None = None) -> contextlib.closing[http.client.HTTPConnection]:
+        """A connection to the API, closed behind a `with`; who asks over it says `headers` himself."""
+        seconds = self._timeout if timeout is None else timeout
+        return contextlib.closing(http.client.HTTPConnection(self._host, self._port, timeout=seconds))
+
+    def headers(self) -> dict[str, str]:
+        """Which say who asks."""
         return {"Authorization": f"Bearer {self._key}"}
 
     def _ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         key = {"Idempotency-Key": secrets.token_hex(16)} if method == "POST" else {}
-        text = self._text(method, path, body, {**self._headers(), **key, **(headers or {})})
+        text = self._text(method, path, body, {**self.headers(), **key, **(headers or {})})
         answer: dict[str, Any] = json.loads(text) if text else {}
         return answer
 
@@ -146,8 +151,7 @@ class ApiClient:
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> tuple[int, str, int | None]:
         """Status and text of an answer, and in how many seconds to ask again; None where that helps nobody."""
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
-        with contextlib.closing(connection):
+        with self.connection() as connection:
             connection.request(method, path, body=body, headers=dict(headers))
             response = connection.getresponse()
             text = response.read().decode(errors="replace")

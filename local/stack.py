@@ -282,7 +282,12 @@ class Stack:
 
     def _child(self, name: str, command: str, *, restart: bool) -> Child:
         argv = ["/bin/sh", "-c", f"exec {command}"]
-        return Child(name, argv, env=self.environ, cwd=ROOT, output=self._output, restart=restart)
+        env = self._environ_of(name)
+        return Child(name, argv, env=env, cwd=ROOT, output=self._output, restart=restart)
+
+    def _environ_of(self, name: str) -> dict[str, str]:
+        """A process's environment, by its name."""
+        return self.environ
 
     def _shipper(self, node: Node) -> Child:
         """What an operator runs beside a real node: it posts the node's call records to the API."""

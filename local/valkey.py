@@ -47,7 +47,7 @@ class EmbeddedValkey:
     """One server with its data below `home`.
 
     `start` raises HomeInUseError where a living process owns the data, ServerFailedError where the server does not
-    come up within `start_seconds` (reading a long log included).
+    come up within `start_seconds` (reading a long log included). The owner holds `lock`.
     """
 
     def __init__(self, home: Path, *, durable: bool = True, start_seconds: float = START_SECONDS) -> None:
@@ -57,7 +57,7 @@ class EmbeddedValkey:
         self.port = 0
         self._secret = ""
         self.folder = self.home / "valkey"
-        self._lock = Lock(self.home / "valkey.lock")
+        self.lock = Lock(self.home / "valkey.lock")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -73,7 +73,7 @@ class EmbeddedValkey:
     def start(self) -> str:
         """Recover what a dead owner left, start, and return the URL once clients can connect."""
         prepare(self.home)
-        self._lock.acquire()
+        self.lock.acquire()
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
             end_leftovers(self.folder, PROGRAM, None, signal.SIGTERM)
@@ -96,7 +96,7 @@ class EmbeddedValkey:
         if self._process is not None:
             end(self._process, signal.SIGTERM, grace=20.0)
             self._process = None
-        self._lock.release()
+        self.lock.release()
 
     def __enter__(self) -> EmbeddedValkey:
         self.start()

@@ -12,15 +12,13 @@ from pathlib import Path
 
 import pytest
 
+import local.postgres
 from local.home import secret, write_private
+from local.initdb import PASSWORD, initialise
 from local.placement import Placement
-from local.postgres import EmbeddedPostgres
 from tests.folders import folder_of_a_run
 
 PREFIX = "carillon-clusters-"
-PASSWORD = "postgres.password"
-
-_really = EmbeddedPostgres._initialise
 
 
 @contextmanager
@@ -29,18 +27,18 @@ def initialised_once() -> Iterator[None]:
     with folder_of_a_run(PREFIX) as folder, pytest.MonkeyPatch.context() as patched:
         made: dict[int, Path] = {}
 
-        def initialise(server: EmbeddedPostgres, placement: Placement) -> None:
+        def copied(home: Path, placement: Placement, *, durable: bool) -> None:
             owner = placement.folder.stat().st_uid
-            if owner in made and _copied(made[owner], server.home, placement.data):
+            if owner in made and _copied(made[owner], home, placement.data):
                 return
-            _really(server, placement)
+            initialise(home, placement, durable=durable)
             if owner not in made:
                 kept = folder / str(owner)
                 _copy(placement.data, kept)
-                write_private(folder / f"{owner}.password", secret(server.home / PASSWORD))
+                write_private(folder / f"{owner}.password", secret(home / PASSWORD))
                 made[owner] = kept
 
-        patched.setattr(EmbeddedPostgres, "_initialise", initialise)
+        patched.setattr(local.postgres, "initialise", copied)
         yield
 
 

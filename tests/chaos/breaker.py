@@ -80,7 +80,7 @@ class Breaker:
         heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), done))
         return True
 
-    def _end_soon(self, name: str, pid: int, seconds: float) -> None:
+    def end_soon(self, name: str, pid: int, seconds: float) -> None:
         """Ask a child to end and, where it has not done so by then, tell it to at once, as any service manager does.
         PostgreSQL that is asked while it recovers may shut down for ever."""
         os.kill(pid, signal.SIGINT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import secrets
@@ -56,9 +55,8 @@ class Patient(Api):
 
     def post_unheard(self, path: str, body: Mapping[str, Any]) -> None:
         """POST of a JSON body by a client that is gone before the answer comes."""
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
-        with contextlib.closing(connection):
-            headers = self._headers() | {"Content-Type": "application/json"}
+        with self.connection() as connection:
+            headers = self.headers() | {"Content-Type": "application/json"}
             connection.request("POST", path, json.dumps(body).encode(), headers)
 
 

@@ -22,7 +22,7 @@ import redis
 
 import local.supervisor
 from local.simulated_cluster import SimulatorOptions
-from local.supervisor import Child, Output
+from local.supervisor import Output
 from simulator.ledger import LedgerView, read_ledger
 from tests.chaos.proxied import ProxiedStack
 from tests.chaos.proxy import Mode
@@ -201,22 +201,17 @@ class Stage(ProxiedStack):
         self.points.mkdir(mode=0o700)
         super()._start_servers()
 
-    def _child(self, name: str, command: str, *, restart: bool) -> Child:
-        child = super()._child(name, command, restart=restart)
+    def _environ_of(self, name: str) -> dict[str, str]:
+        environ = super()._environ_of(name)
         extra: dict[str, str] = {}
         if name in self.dialers:
             extra[POINTS_VARIABLE] = str(self.points)
         if name == UNABLE:
             extra[AUDIO_HOSTS_VARIABLE] = ""
         if name in self._clocks:
-            path = os.pathsep.join([str(CLOCK), self.environ["PYTHONPATH"]])
+            path = os.pathsep.join([str(CLOCK), environ["PYTHONPATH"]])
             extra |= {CLOCK_VARIABLE: str(self._clocks[name]), "PYTHONPATH": path}
-        if not extra:
-            return child
-        argv = ["/bin/sh", "-c", f"exec {command}"]
-        return Child(
-            name, argv, env=self.environ | extra, cwd=child._cwd, output=self._output, restart=restart
-        )
+        return environ | extra
 
 
 def state_of(pid: int) -> str:

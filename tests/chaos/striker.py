@@ -280,7 +280,7 @@ class Striker(Breaker):
         if pid is None:
             return False
         if fault.kind is Kind.POSTGRES_RESTARTED:
-            self._end_soon("postgres", pid, ENDED_SECONDS)
+            self.end_soon("postgres", pid, ENDED_SECONDS)
         else:
             os.kill(pid, signal.SIGKILL)
         return True

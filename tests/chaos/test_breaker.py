@@ -26,7 +26,7 @@ def asked_to_end(program: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[s
         server.stdout.readline()
         pids = {"postgres": server.pid}
         breaker = Breaker(cast("Stage", cast("Any", SimpleNamespace(pids=pids, heal=lambda: None))))
-        breaker._end_soon("postgres", server.pid, 3600.0)
+        breaker.end_soon("postgres", server.pid, 3600.0)
         yield server, pids, breaker
 
 

@@ -108,10 +108,7 @@ class Listener:
             gevent.sleep(AGAIN_SECONDS)
 
     def _listen(self) -> None:
-        connection = http.client.HTTPConnection(
-            self._api._host, self._api._port, timeout=STREAM_TIMEOUT_SECONDS
-        )
-        with contextlib.closing(connection):
+        with self._api.connection(STREAM_TIMEOUT_SECONDS) as connection:
             after = {"Last-Event-ID": self.heard.last_id} if self.heard.last_id else {}
             connection.request("GET", self._path, headers={"Authorization": f"Bearer {self._key}", **after})
             response = connection.getresponse()

@@ -50,8 +50,8 @@ class Api(ApiClient):
         super().__init__(base_url, key)
         self._tenant = tenant
 
-    def _headers(self) -> dict[str, str]:
-        return super()._headers() | ({"X-Tenant": self._tenant} if self._tenant else {})
+    def headers(self) -> dict[str, str]:
+        return super().headers() | ({"X-Tenant": self._tenant} if self._tenant else {})
 
     def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """PUT of a JSON body."""
@@ -67,9 +67,8 @@ class Api(ApiClient):
 
     def text(self, path: str) -> str:
         """GET of what is not JSON."""
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
-        with contextlib.closing(connection):
-            connection.request("GET", path, headers=self._headers())
+        with self.connection() as connection:
+            connection.request("GET", path, headers=self.headers())
             response = connection.getresponse()
             said = response.read().decode()
         assert response.status == http.HTTPStatus.OK, said

@@ -4,7 +4,6 @@ are told, nobody is lost, nobody is called twice."""
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import signal
@@ -109,11 +108,10 @@ def said_unavailable(tenant: Tenant, campaign: str, judge: Judge) -> None:
     for method, path in (("GET", f"/api/v1/campaigns/{campaign}"), ("POST", "/api/v1/agents")):
         took: list[float] = []
         while len(took) < TRIES and (not took or min(took) > PROMPTLY):
-            connection = http.client.HTTPConnection(tenant.api._host, tenant.api._port, timeout=30)
-            with contextlib.closing(connection):
+            with tenant.api.connection(30) as connection:
                 asked = time.monotonic()
                 body = b'{"name": "a", "action": {"type": "park"}}' if method == "POST" else None
-                headers = tenant.api._headers() | {"Content-Type": "application/json"}
+                headers = tenant.api.headers() | {"Content-Type": "application/json"}
                 connection.request(method, path, body, headers)
                 answer = connection.getresponse()
                 assert (answer.status, answer.read()) == (503, b"Database unavailable")
@@ -197,9 +195,8 @@ def dialers_of(parts: Parts) -> list[int]:
 
 def readiness(tenant: Tenant) -> tuple[int, dict[str, Any]]:
     """What /readyz says to the tenant's key."""
-    connection = http.client.HTTPConnection(tenant.api._host, tenant.api._port, timeout=30)
-    with contextlib.closing(connection):
-        connection.request("GET", "/readyz", headers=tenant.own._headers())
+    with tenant.api.connection(30) as connection:
+        connection.request("GET", "/readyz", headers=tenant.own.headers())
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
 

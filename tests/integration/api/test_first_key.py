@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,14 +159,17 @@ def test_a_key_that_nobody_could_be_shown_is_not_made(
     assert main() == 0
     assert not home.exists()
     capsys.readouterr()
-    monkeypatch.setattr("migrations.__main__._say", refuse)
+    monkeypatch.setattr(sys, "stdout", NobodyReads())
     assert main(("new-key", "--role", "platform")) == 2
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT 1 FROM api_key").fetchone() is None
 
 
-def refuse(_: str) -> None:
-    raise BrokenPipeError(32, "Broken pipe")
+class NobodyReads(io.StringIO):
+    """The output of a process whose reader is gone."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
 
 
 def test_a_key_for_a_file_is_made_once_and_shown_to_nobody_else(

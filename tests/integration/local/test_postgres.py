@@ -18,7 +18,7 @@ from local import postgres as module
 from local.errors import HomeInUseError, LocalError, ServerFailedError
 from local.home import prepare, secret
 from local.postgres import EmbeddedPostgres
-from local.process import free_port, running_in, spawn
+from local.process import User, free_port, running_in, spawn
 from tests.integration.local.owner_process import SERVER, line_of, owner, running, sigkill, wait_until_gone
 
 OWNER = SERVER.format(module="postgres", name="EmbeddedPostgres")
@@ -110,7 +110,7 @@ def test_a_server_whose_owner_is_dead_is_ended_by_the_next_owner(home: Path) -> 
     first = EmbeddedPostgres(home, durable=False)
     remember(first.start(), "kept")
     assert first.pid is not None
-    first._lock.release()  # what the kernel does when an owner dies
+    first.lock.release()  # what the kernel does when an owner dies
     with psycopg.connect(first.url) as client, EmbeddedPostgres(home, durable=False) as second:
         client.pgconn.finish()
         assert not running(first.pid or 0)
@@ -132,7 +132,8 @@ def test_a_living_owner_is_named_and_left_alone(home: Path) -> None:
 def test_a_recycled_process_id_does_not_block_the_next_start(home: Path) -> None:
     with EmbeddedPostgres(home, durable=False) as server:
         data = server.data
-        user = server._placement.user if server._placement else None
+        status = data.stat()
+        user = User(status.st_uid, status.st_gid) if os.geteuid() == 0 else None
     innocent = spawn(["/bin/sleep", "60"], user=user)
     (data / "postmaster.pid").write_text(f"{innocent.pid}\n{data}\n1\n", encoding="utf-8")
     try:

@@ -97,7 +97,7 @@ def test_a_server_whose_owner_is_dead_is_ended_by_the_next_owner(home: Path) -> 
     first = EmbeddedValkey(home)
     remember(first.start(), "kept")
     assert first.pid is not None
-    first._lock.release()  # what the kernel does when an owner dies
+    first.lock.release()  # what the kernel does when an owner dies
     with EmbeddedValkey(home) as second:
         assert not running(first.pid or 0)
         assert remembered(second.url) == "kept"

@@ -207,7 +207,7 @@ class Rig:
 
     def permits(self) -> set[str]:
         """The calls that hold one."""
-        epoch = self.limiter._store.epoch()
+        epoch = cast("str | None", self.redis.get(Keys(PREFIX).epoch))
         assert epoch is not None
         return set(cast("list[str]", self.redis.hkeys(Keys(PREFIX).epoch_keys(epoch).permits)))
 

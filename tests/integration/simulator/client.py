@@ -31,11 +31,11 @@ class Frame:
 
 
 class Client:
-    """One connection. Every wait has a deadline."""
+    """One connection. Every wait has a deadline. `rest` is what came of a frame that is not whole."""
 
     def __init__(self, port: int, password: str | None = "ClueCon") -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=HANG_SECONDS)
-        self._buffer = b""
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=HANG_SECONDS)
+        self.rest = b""
         self.frames: list[Frame] = []
         self.closed = False
         if password is not None:
@@ -44,7 +44,7 @@ class Client:
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""
-        self._socket.sendall(data)
+        self.sock.sendall(data)
 
     def receive(self) -> Frame:
         """The next frame; EOFError at the end of the stream."""
@@ -53,22 +53,22 @@ class Client:
             if frame is not None:
                 self.frames.append(frame)
                 return frame
-            data = self._socket.recv(1 << 20)
+            data = self.sock.recv(1 << 20)
             if not data:
                 self.closed = True
                 raise EOFError
-            self._buffer += data
+            self.rest += data
 
     def _cut(self) -> Frame | None:
-        end = self._buffer.find(b"\n\n")
+        end = self.rest.find(b"\n\n")
         if end < 0:
             return None
-        match = _LENGTH.search(self._buffer[:end])
+        match = _LENGTH.search(self.rest[:end])
         size = int(match[1]) if match else 0
-        if len(self._buffer) < end + 2 + size:
+        if len(self.rest) < end + 2 + size:
             return None
-        frame = Frame(self._buffer[:end].decode(), self._buffer[end + 2 : end + 2 + size])
-        self._buffer = self._buffer[end + 2 + size :]
+        frame = Frame(self.rest[:end].decode(), self.rest[end + 2 : end + 2 + size])
+        self.rest = self.rest[end + 2 + size :]
         return frame
 
     def wait_for(self, wanted: Callable[[Frame], bool]) -> Frame:
@@ -121,7 +121,7 @@ class Client:
 
     def close(self) -> None:
         """Close the socket."""
-        self._socket.close()
+        self.sock.close()
 
     def __enter__(self) -> Client:
         return self

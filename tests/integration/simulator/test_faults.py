@@ -153,7 +153,7 @@ def test_a_reply_that_never_comes_takes_all_that_follows_with_it(faulty: Simulat
         assert other.event("BACKGROUND_JOB")["Job-UUID"] == "lost"
         faulty.clear()
         assert other.api("uptime").strip().isdigit()
-        stuck._socket.settimeout(0.5)
+        stuck.sock.settimeout(0.5)
         with pytest.raises(TimeoutError):
             stuck.receive()
 
@@ -174,7 +174,7 @@ def test_a_node_that_answers_late_closes_after_it_has_done_what_it_was_sent(faul
         other.command("event json BACKGROUND_JOB")
         faulty.fault("late-reply", percent=100, seconds=1)
         late.send(b"bgapi echo x\nJob-UUID: first\n\nbgapi echo x\nJob-UUID: last\n\n")
-        late._socket.shutdown(socket.SHUT_WR)
+        late.sock.shutdown(socket.SHUT_WR)
         with suppress(EOFError):
             while True:
                 late.receive()
@@ -191,10 +191,10 @@ def test_a_half_open_connection_says_nothing_and_does_not_end(faulty: SimulatedN
         stuck.send(b"bgapi originate {origination_uuid=heard-later}error/USER_BUSY &park()\n\n")
         with Client(faulty.port) as fresh:
             assert fresh.api("uptime").strip().isdigit()
-        stuck._socket.settimeout(0.5)
+        stuck.sock.settimeout(0.5)
         with pytest.raises(TimeoutError):
             stuck.receive()
-        stuck._socket.settimeout(5)
+        stuck.sock.settimeout(5)
         faulty.clear()
         with pytest.raises((EOFError, ConnectionError)):
             stuck.receive()
@@ -205,10 +205,10 @@ def test_a_half_open_connection_can_come_back_with_what_was_sent_meanwhile(fault
         stuck.command("event json BACKGROUND_JOB")
         faulty.fault("half-open", resume="yes")
         stuck.send(b"bgapi echo x\nJob-UUID: heard-later\n\n")
-        stuck._socket.settimeout(0.3)
+        stuck.sock.settimeout(0.3)
         with pytest.raises(TimeoutError):
             stuck.receive()
-        stuck._socket.settimeout(5)
+        stuck.sock.settimeout(5)
         faulty.clear()
         assert stuck.event("BACKGROUND_JOB")["Job-UUID"] == "heard-later"
 
@@ -235,8 +235,8 @@ def test_a_frame_is_cut_and_the_connection_ends(faulty: SimulatedNode, client: C
     client.send(b"bgapi echo x\n\n" * 6)
     client.read_to_end()
     assert client.names() == ["BACKGROUND_JOB"] * 3
-    assert b"Event-Name" in client._buffer
-    assert not client._buffer.endswith(b"}")
+    assert b"Event-Name" in client.rest
+    assert not client.rest.endswith(b"}")
     with Client(faulty.port) as fresh:
         fresh.command("event json BACKGROUND_JOB")
         for _ in range(6):

@@ -3,12 +3,13 @@ stands in its address."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import product
 from urllib.parse import quote
 
 from flask import Flask
-from werkzeug.routing import AnyConverter, Rule
+from werkzeug.routing import Rule
 
 FOLLOWED_ONCE = "board.follow_link"
 """Its address is spent by whoever opens it."""
@@ -48,8 +49,8 @@ def is_page(text: str) -> bool:
 
 
 def _offered(rule: Rule, name: str, values: Mapping[str, list[str]]) -> list[str]:
-    converter = rule._converters[name]
-    return sorted(converter.items) if isinstance(converter, AnyConverter) else values[name]
+    one_of = re.search(rf"<any\(([^)]*)\):{name}>", rule.rule)
+    return sorted(one_of[1].split(", ")) if one_of else values[name]
 
 
 def _place(text: str, name: str) -> int:

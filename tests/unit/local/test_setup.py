@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from local import setup
 from local.setup import SetupError, create, kept, stamp, usable
 
 
@@ -43,7 +42,11 @@ def test_an_environment_that_does_not_run_is_not_usable(tmp_path: Path) -> None:
 def test_a_python_without_ensurepip_is_told_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    python, venv = tmp_path / "python", tmp_path / ".venv"
     said = "The virtual environment was not created successfully because ensurepip is not available."
-    monkeypatch.setattr(setup, "_run", lambda argv: subprocess.CompletedProcess(argv, 1, said, ""))
+    python.write_text(f"#!/bin/sh\necho '{said}'\nexit 1\n", encoding="ascii")
+    python.chmod(0o755)
+    venv.mkdir()
+    monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(SetupError, match=r"apt install python3-venv(?s:.*)ensurepip is not available"):
-        create(tmp_path)
+        create(venv)
