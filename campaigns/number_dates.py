@@ -29,8 +29,8 @@ def _whole_date(year: str, mark: str) -> str:
 
 _HOUR, _MINUTE = r"(?:[01]?\d|2[0-4])", r"[0-5]\d"
 _ZONE = r"(?:\.\d+)?(?:Z| ?[ap]m| ?[-+]\d\d:?\d\d)?"
-_CLOCK = rf"(?:[T, ]+|{_MARK})\d{{1,2}}(?:[-:. ]?{_MINUTE}){{0,2}}{_ZONE}"
-_PLAIN_CLOCK = rf"[T, ]+\d{{1,2}}(?:[:.]?{_MINUTE}){{0,2}}{_ZONE}"
+_CLOCK = rf"(?:[T, (]+|{_MARK})\d{{1,2}}(?:[-:./ ]?{_MINUTE}){{0,2}}{_ZONE}"
+_PLAIN_CLOCK = rf"[T, (]+\d{{1,2}}(?:[:. ]?{_MINUTE}){{0,2}}{_ZONE}"
 _DATE = rf"(?:{_whole_date(_YEAR, _MARK_OR_BLANK)}|{_whole_date(_ANY_YEAR, _MARK)})"
 _SHORT_DATE = rf"(?:{_day_and_month(_MARK)}{_MARK}\d\d|\d\d{_MARK}{_MONTH}{_MARK}{_DAY})"
 _DIGITS = (
@@ -55,8 +55,18 @@ _SPAN = "|".join(
 _ALONE = rf"{_MONTH}{_MARK}{_YEAR}|{_YEAR}{_MARK}{_MONTH}|{_YEAR}[-/]{_DAY_OF_YEAR}"
 _WRITTEN = re.compile(
     rf"{_DATE}(?:{_CLOCK})?|{_SHORT_DATE}(?:{_PLAIN_CLOCK})?|{_DIGITS}(?:{_CLOCK})|{_ALONE}|{_SPAN}"
-    rf"|{_whole_date(_ANY_YEAR, ' ')}{_CLOCK}|{_HOUR}(?:[:.]{_MINUTE}){{1,2}}[, ]+(?:{_DATE}|{_SHORT_DATE})",
+    rf"|{_whole_date(_ANY_YEAR, ' ')}{_CLOCK}|{_HOUR}(?:[:.]{_MINUTE}){{1,2}}[, ]+(?:{_DATE}|{_SHORT_DATE})"
+    rf"|{_HOUR}{_MINUTE}[, ]+{_whole_date(_YEAR, _MARK)}",
     re.IGNORECASE | re.ASCII,
+)
+# Spans of days without their year or with the end of it, before marks in a row are made one: 24/06-28/06,
+# 24.06.-28.06., 24-06 - 28-06, 01.09.24-05.09.24.
+_DAYS = re.compile(
+    "|".join(
+        rf"{_day_and_month(mark)}(?:{mark}\d\d)?[.]?{to}{_day_and_month(mark)}(?:{mark}\d\d)?[.]?"
+        for mark, to in (("[./]", " *- *"), ("-", " +-+ +"))
+    ),
+    re.ASCII,
 )
 _SPACED = re.compile(_whole_date(_ANY_YEAR, " "), re.ASCII)
 _MONTH_NAME = (
@@ -86,7 +96,10 @@ _AROUND = "-./, "
 def is_date(text: str) -> bool:
     """Whether `text`, in ordinary signs, is a date with separators, or a span of dates, with or without a time."""
     bare = _bare(text)
-    return _WRITTEN.fullmatch(bare) is not None or _NAMED.fullmatch(bare) is not None
+    return any(
+        found is not None
+        for found in (_WRITTEN.fullmatch(bare), _NAMED.fullmatch(bare), _DAYS.fullmatch(text.strip()))
+    )
 
 
 def is_spaced_date(text: str) -> bool:

@@ -16,7 +16,7 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberTyp
 from campaigns.errors import NumberRefused, quoted
 from campaigns.number_signs import MARKS, plain_signs
 from campaigns.number_text import one_number, refuse_joined
-from campaigns.numbering_plans import dialled
+from campaigns.numbering_plans import dialled, has_area_codes, is_whole
 
 # What libphonenumber skips between digits. Other characters are refused, because it cuts a number off at
 # some of them (`;` and `#` make an extension, which would be dropped) and reads others as digits (letters).
@@ -27,7 +27,8 @@ _AS_IT_IS = re.compile(r"\+?[0-9]{4,16}")
 # that a date may have, too.
 _ORDINARY = re.compile(
     r"(?!(?:[0-9]{1,2}[- ]){2,3}(?:1[3-9]|2[0-6])[0-9]{2}|[0-9]{1,2}-[0-9]{1,2}-[0-9]{1,2} |[0-9]{8}[- ]"
-    r"|(?:1[3-9]|2[0-6])[0-9]{2}[- ])(?=\+|(?:[^0-9]*+[0-9]){9})"
+    r"|(?:1[3-9]|2[0-6])[0-9]{2}[- ]|[0-9]{1,2}[- ](?:19|20)[0-9]{2}-"
+    r"|[0-9]{4} [0-9]{1,2}-[0-9]{1,2}-[0-9]{4}\Z)(?=\+|(?:[^0-9]*+[0-9]){9})"
     r"\+?(?:[0-9]{0,4}[ -]?\([0-9]{1,5}\)[ -]?)?[0-9]+(?:[ -][0-9]+)*"
 )
 # `(+44) 20 7946 0018`, `+(44) 20 …`, `+ 44 20 …`
@@ -48,17 +49,16 @@ def phone_number(raw: str, region: str | None, *, premium: bool = False) -> str:
     premium, date, amount, network_address, several_numbers or number_range.
     """
     if _AS_IT_IS.fullmatch(raw) and (certain := dialled(raw, region)) is not None:
-        return _sure(raw, raw, certain)
+        return _sure(raw, raw, region, certain)
     if _ORDINARY.fullmatch(raw):
         text = raw
         refuse_joined(raw, text, region)
     else:
         text = _written(raw, region)
     if text.isascii():
-        digits = text.translate(MARKS)
-        certain = dialled(digits, region)
+        certain = dialled(text.translate(MARKS), region)
         if certain is not None:
-            return _sure(raw, digits, certain)
+            return _sure(raw, text, region, certain)
     try:
         number = phonenumbers.parse(text, region)
     except NumberParseException as failure:
@@ -69,21 +69,40 @@ def phone_number(raw: str, region: str | None, *, premium: bool = False) -> str:
         raise _not_dialled(raw, text, region, number)
     if kind == PhoneNumberType.PREMIUM_RATE and not premium:
         raise NumberRefused("premium", f"{quoted(raw)} is a premium-rate number, and those are not dialled")
-    return _sure(raw, text.translate(MARKS), phonenumbers.format_number(number, PhoneNumberFormat.E164))
+    return _sure(raw, text, region, phonenumbers.format_number(number, PhoneNumberFormat.E164))
 
 
-def _sure(raw: str, digits: str, e164: str) -> str:
-    """`e164`, unless `digits` are a mobile number with its country's code and no plus as well, and `e164`, with the
-    code once more in front, is none: 491713920001 in Germany. Raises NumberRefused."""
+def _sure(raw: str, text: str, region: str | None, e164: str) -> str:
+    """`e164`, unless `text` may be another's number as well, with its country's code and no plus, or with 00 in its
+    place where that leads elsewhere. Raises NumberRefused."""
+    digits = text.translate(MARKS)
+    if digits[:2] == "00" and digits.endswith(e164[1:]):
+        _refuse_abroad(raw, text, digits, e164)
     code = e164[1:].removesuffix(digits)
     if not code or not digits.startswith(code) or len(code) + len(digits) + 1 > len(e164):
         return e164
-    with_code = phonenumbers.parse(f"+{digits}")
-    if phonenumbers.number_type(with_code) != PhoneNumberType.MOBILE:
+    with_code = phonenumbers.number_type(phonenumbers.parse(f"+{digits}"))
+    if with_code == PhoneNumberType.UNKNOWN:
+        return e164
+    # 491713920001 in Germany, 62219592164 in Indonesia. Where nothing is put in front of a number at home, what is
+    # written is all of it.
+    if with_code != PhoneNumberType.MOBILE and not has_area_codes(digits, region):
         return e164
     if phonenumbers.number_type(phonenumbers.parse(e164)) in _CALLED_ON_MOBILES:
         return e164
     raise _invalid(raw, f"may be +{digits}, with its country's code, or {e164}, without one")
+
+
+def _refuse_abroad(raw: str, text: str, digits: str, e164: str) -> None:
+    """Refuse 0066 2 611 0361 in Thailand, where 006 leads abroad and 00 does not: +62 6110361 is somebody else's.
+
+    A gap behind what leads abroad tells it from the country's code: 006 62 6110361.
+    """
+    leads = len(digits) - len(e164) + 1
+    if leads <= 2 or re.match(rf"[0-9]{{{leads}}}[^0-9]", text):
+        return
+    if is_whole(f"+{digits[2:]}", None):
+        raise _invalid(raw, f"may be +{digits[2:]} or {e164}: write it with + and its country code")
 
 
 def region_of(e164: str) -> str | None:

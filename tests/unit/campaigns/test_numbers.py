@@ -146,9 +146,18 @@ def test_any_text_is_a_number_or_is_refused(raw: str, region: str | None) -> Non
 
 
 @pytest.mark.parametrize(
-    ("raw", "region"), [("491713920001", "DE"), ("4917 1392 0001", "DE"), ("62812345678", "ID")]
+    ("raw", "region"),
+    [
+        ("491713920001", "DE"),
+        ("4917 1392 0001", "DE"),
+        ("62812345678", "ID"),
+        ("62219592164", "ID"),
+        ("62 21 9592164", "ID"),
+        ("468623569", "SE"),
+        ("38328012311", "XK"),
+    ],
 )
-def test_a_mobile_number_without_its_plus_is_no_strangers(raw: str, region: str) -> None:
+def test_a_number_without_its_plus_is_no_strangers(raw: str, region: str) -> None:
     """As libphonenumber reads it, with the country's code once more in front, it is a landline of somebody else."""
     with pytest.raises(NumberRefused) as refused:
         phone_number(raw, region)
@@ -161,6 +170,8 @@ def test_a_mobile_number_without_its_plus_is_no_strangers(raw: str, region: str)
     [
         ("+491713920001", "DE", "+491713920001"),
         ("0491 3920001", "DE", "+494913920001"),
+        ("0622 1959 2164", "ID", "+6262219592164"),
+        ("046-862 35 69", "SE", "+46468623569"),
         ("53123456", "CU", "+5353123456"),
         ("481234567", "PL", "+48481234567"),
         ("47123456", "NO", "+4747123456"),
@@ -168,4 +179,37 @@ def test_a_mobile_number_without_its_plus_is_no_strangers(raw: str, region: str)
     ],
 )
 def test_what_can_be_read_in_one_way_alone_is_dialled(raw: str, region: str, dialled: str) -> None:
+    assert phone_number(raw, region) == dialled
+
+
+@pytest.mark.parametrize(
+    ("raw", "region"),
+    [
+        ("0066 2 611 0361", "TH"),
+        ("006626110361", "TH"),
+        ("0093234735148", "SG"),
+        ("0014732691271", "MN"),
+        ("0093 23 4735148", "KR"),
+    ],
+)
+def test_two_zeros_for_a_plus_call_nobody_elsewhere(raw: str, region: str) -> None:
+    """Where 006 leads abroad, 0066 2 611 0361 would be a number of Indonesia."""
+    with pytest.raises(NumberRefused) as refused:
+        phone_number(raw, region)
+    assert refused.value.code == "invalid_number"
+    assert "write it with +" in str(refused.value.reason)
+
+
+@pytest.mark.parametrize(
+    ("raw", "region", "dialled"),
+    [
+        ("001 65 6123 4567", "TH", "+6561234567"),
+        ("001-44-20-7946-0018", "TH", "+442079460018"),
+        ("00144 20 7946 0018", "TH", "+442079460018"),
+        ("0011 44 20 7946 0018", "AU", "+442079460018"),
+        ("001144 20 7946 0018", "AU", "+442079460018"),
+        ("0066 2 611 0361", "DE", "+6626110361"),
+    ],
+)
+def test_what_leads_abroad_at_home_is_no_part_of_a_number(raw: str, region: str, dialled: str) -> None:
     assert phone_number(raw, region) == dialled
