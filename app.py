@@ -100,7 +100,7 @@ class OrderedJson(DefaultJSONProvider):
 
 def _assert_patched() -> None:
     """Without the patch, or with peewee imported before it, all greenlets would share one database connection."""
-    state: type = peewee._ConnectionLocal
+    state: type = peewee._ConnectionLocal  # noqa: SLF001  peewee shows no other sign of it
     if not (monkey.is_module_patched("threading") and issubclass(state, gevent.local.local)):
         raise RuntimeError("gevent must patch the process before the application is imported (no --preload).")
 

@@ -123,7 +123,7 @@ def requires(
 
         documented = _documented(declared, role, errors or {}, once, body, limited=limited)
         # Where flask-smorest's own decorators put it, too: it asks nowhere else.
-        wrapper._apidoc = documented  # type: ignore[attr-defined]
+        wrapper._apidoc = documented  # type: ignore[attr-defined]  # noqa: SLF001
         return wrapper  # type: ignore[return-value]
 
     return decorator
