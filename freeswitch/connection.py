@@ -2,8 +2,9 @@
 
 What greenswitch 0.0.19 gets wrong and this class does instead: every wait has a deadline; a dead socket fails all
 pending commands at once; a reply can only go to the command it belongs to; bytes leave whole, one command at a
-time or several in one write; frames are cut by `protocol.FrameDecoder`; and the socket is read whatever happens,
-because a subscriber that stops reading freezes the whole switch: one that falls behind closes its own socket.
+time or several in one write (`command_sender`); frames are cut by `protocol.FrameDecoder`; and the socket (`wire`) is
+read whatever happens, because a subscriber that stops reading freezes the whole switch: one that falls behind closes
+its own socket.
 
 Four greenlets live and end with a connection. The reader cuts frames and does nothing else; the two of the queue
 decode events and call back, in the order of the wire; the watchdog keeps the deadlines. The reader outlives the
@@ -13,25 +14,21 @@ close until the node closes too: a node that went silent carries out what is in 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from errno import EPIPE
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Generic
 
 import gevent
-from gevent import socket
 from gevent.event import AsyncResult, Event
-from gevent.lock import BoundedSemaphore
 from greenswitch import InboundESL
 
-from cooperative import let_others_run
 from freeswitch.awake_clock import LOOK_SECONDS, AwakeClock
+from freeswitch.command_sender import CommandSender
 from freeswitch.errors import AuthRefused, EslError, MaybeSent, NotConnected, ReplyTimeout, Withheld
 from freeswitch.event_queue import MAX_WAITING_EVENTS, EventQueue, Record
-from freeswitch.joined_write import cut
 from freeswitch.pending_commands import OnRead, OnReply, PendingCommand, PendingCommands
-from freeswitch.protocol import Frame, FrameDecoder, ProtocolError, encode_command
-from freeswitch.sockets import drop_unsent, open_socket, read_at_once, write_at_once
+from freeswitch.protocol import Frame, FrameDecoder, ProtocolError
+from freeswitch.sockets import open_socket
+from freeswitch.wire import Wire
 
 __all__ = [
     "AuthRefused",
@@ -46,9 +43,6 @@ __all__ = [
 SILENCE_SECONDS: Final = 25.0
 WRONG_PASSWORD: Final = "it does not take the password"
 _WRITE_SECONDS: Final = 5.0
-_READ_BYTES: Final = 128 * 1024
-PEER_CLOSE_SECONDS: Final = 90.0
-"""For so long a node that was given up may take to close its side; then what it has not been sent is dropped."""
 
 
 class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
@@ -86,13 +80,14 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         self._silence_seconds = silence_seconds
         self._decoder = FrameDecoder()
         self._commands_sent = PendingCommands()
-        self._write_lock = BoundedSemaphore(1)
+        self._wire: Wire | None = None
+        self._sender = CommandSender(self.node, self._commands_sent, self.close)
         self._queue: EventQueue[Record] = EventQueue(
             self.node, decode, on_event, self.close, max_waiting_events, now=turns_by
         )
         self._awake = AwakeClock()
         self._last_event_at = self._read_at = 0.0
-        self._ready = self._broken = False
+        self._ready = False
         self._dead = Event()
         self._drained = Event()
         self._rejection = ""
@@ -111,6 +106,8 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             if self._dead.is_set():
                 self.sock.close()
                 raise NotConnected(self.node, "closed while connecting")
+            self._wire = Wire(self.sock, self.peer_closed)
+            self._sender.open(self._wire)
             self.connected = True
             self.start_event_handlers()
             self._auth_request_event.wait()
@@ -161,7 +158,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         """
         result: AsyncResult[str | EslError] = AsyncResult()
         command = PendingCommand(line, headers, result.set, self._awake() + timeout, queued=False)
-        self._write(line, headers, command, timeout, guard)
+        self._sender.send(line, headers, command, timeout, guard)
         while not result.ready() and (left := command.deadline - self._awake()) > 0:
             result.wait(timeout=min(left, LOOK_SECONDS))
         if not result.ready():
@@ -192,7 +189,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         command = PendingCommand(
             line, headers, on_reply, self._awake() + timeout, queued=True, on_read=on_read
         )
-        self._write(line, headers, command, timeout, guard)
+        self._sender.send(line, headers, command, timeout, guard)
 
     def api(self, line: str, timeout: float = 5.0) -> str:
         """Run an api command and return what it printed. Raises as `send_command` does."""
@@ -206,7 +203,8 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         have no answer: of the latter the node may have run any. Raises NotConnected when nothing at all was written,
         ProtocolError, before anything is, for a line that is not one command.
         """
-        answers = self._post_together([f"api {line}" for line in lines], timeout)
+        deadline = self._awake() + timeout
+        answers = self._sender.send_together([f"api {line}" for line in lines], timeout, deadline)
         printed: list[str] = []
         for answer in answers:
             text = answer.get()
@@ -223,12 +221,11 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         self.close_reason = reason
         self._run = False
         self.connected = False
-        sock = getattr(self, "sock", None)
-        if sock is not None:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_WR)
+        self._sender.close(reason)
+        if self._wire is not None:
+            self._wire.end_writing()
             if self._receive_events_greenlet is None:
-                sock.close()
+                self._wire.close()
         now = self._awake()
         for command in self._commands_sent.take_all():
             late = command.deadline <= now
@@ -272,14 +269,16 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
 
     def receive_events(self) -> None:
         """The reader: cuts frames until the socket ends, and closes."""
+        wire = self._wire
+        assert wire is not None
         reason = "the reader failed"
         try:
-            reason = self._read_to_the_end()
+            reason = self._read_to_the_end(wire)
         except (OSError, EslError, ProtocolError) as exc:
             reason = _reason(exc)
         finally:
             self.close(reason)
-            self._await_peer_close()
+            wire.await_peer_close()
 
     def handle_event(self, frame: Frame) -> None:
         """Put a frame that is no event where it belongs. Raises EslError when the connection cannot go on."""
@@ -304,9 +303,9 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         if self._ready:
             self._on_close(self.close_reason or "")
 
-    def _read_to_the_end(self) -> str:
+    def _read_to_the_end(self, wire: Wire) -> str:
         while self._run:
-            data = self._receive()
+            data = wire.read()
             if data is None:
                 continue
             if not data:
@@ -324,36 +323,6 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
                 raise fault
         return "closed by us"
 
-    def _receive(self) -> bytes | None:
-        """What the node sent, nothing at its end, None where it is silent. Raises OSError where the connection broke:
-        the end that the socket tells after that is none of the node's."""
-        try:
-            data = read_at_once(self.sock, _READ_BYTES)
-            if data is None:
-                data = self.sock.recv(_READ_BYTES)
-            else:
-                # What was read before comes first. While there is data nothing is waited for: without this a flood
-                # starves every greenlet.
-                let_others_run()
-        except OSError as exc:
-            if isinstance(exc, TimeoutError) and exc.errno is None:
-                return None
-            self._broken = True
-            raise
-        if not data and not self._broken:
-            self.peer_closed.set()
-        return data
-
-    def _await_peer_close(self) -> None:
-        """Read on, so that the node is not kept waiting by its last words, until it closes too."""
-        deadline = time.monotonic() + PEER_CLOSE_SECONDS
-        with suppress(OSError):
-            while not (self.peer_closed.is_set() or self._broken) and time.monotonic() < deadline:
-                self._receive()
-        if not self.peer_closed.is_set():
-            drop_unsent(self.sock)
-        self.sock.close()
-
     def _take(self, frames: Sequence[Frame]) -> None:
         put = self._queue.put
         try:
@@ -367,73 +336,6 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             room = self._queue.wake()
         if not room:
             raise EslError(self.node, f"fell behind by {self._queue.waiting} events")
-
-    def _write(
-        self,
-        line: str,
-        headers: Mapping[str, str] | None,
-        command: PendingCommand,
-        timeout: float,
-        guard: Callable[[], bool] | None,
-    ) -> None:
-        data = encode_command(line, headers)
-        with self._writing(timeout):
-            if guard is not None and not guard():
-                raise Withheld(self.node, "withheld by its guard")
-            self._commands_sent.add(command)
-            self._send_whole(data)
-
-    def _post_together(self, lines: Sequence[str], timeout: float) -> list[AsyncResult[str | EslError]]:
-        """Send commands in one write; what is to be the answer of each that has left, from the first on."""
-        frames = [encode_command(line) for line in lines]
-        deadline = self._awake() + timeout
-        with self._writing(timeout):
-            begun, rest = cut(frames, self._write_at_once(b"".join(frames)))
-            answers: list[AsyncResult[str | EslError]] = [AsyncResult() for _ in range(begun)]
-            # Nothing is read between the write and this: no reply comes sooner.
-            for line, answer in zip(lines, answers, strict=False):
-                self._commands_sent.add(PendingCommand(line, None, answer.set, deadline, queued=False))
-            if rest:
-                self._send_whole(rest)
-        return answers
-
-    @contextmanager
-    def _writing(self, timeout: float) -> Iterator[None]:
-        """Be the only one who writes. Raises NotConnected."""
-        if not self._write_lock.acquire(timeout=timeout):
-            raise NotConnected(self.node, "the socket takes no more bytes")
-        try:
-            if self._dead.is_set() or not self.connected:
-                raise NotConnected(self.node, self.close_reason or "not connected")
-            yield
-        finally:
-            self._write_lock.release()
-
-    def _write_at_once(self, data: bytes) -> int:
-        """How many bytes the kernel takes now. Raises NotConnected where it refuses the connection: it took none."""
-        try:
-            return write_at_once(self.sock, data)
-        except OSError as exc:
-            self._broken |= exc.errno != EPIPE
-            reason = f"write failed: {exc}"
-            self.close(reason)
-            raise NotConnected(self.node, reason) from exc
-
-    def _send_whole(self, data: bytes) -> None:
-        reason = "a write was interrupted"
-        sent = False
-        try:
-            # The kernel mostly takes all of it. gevent's `sendall` costs three times as much.
-            if rest := data[write_at_once(self.sock, data) :]:
-                self.sock.sendall(rest)
-            sent = True
-        except OSError as exc:
-            self._broken |= exc.errno not in (None, EPIPE)
-            reason = f"write failed: {exc}"
-        finally:
-            # Half a command would swallow the next one, and stops the node's events until it is finished.
-            if not sent:
-                self.close(reason)
 
     def _answer(self, command: PendingCommand, answer: str | EslError) -> None:
         if command.queued:
