@@ -120,6 +120,11 @@ _ERASE_NOTES = (
 )
 """What a client calls its campaigns and keeps beside them, what was said of its lists, and their logs, which have
 what these were."""
+# What a list holds that looks misread is quoted with words of its contacts, whose numbers are not there.
+_ERASE_WARNINGS = """
+UPDATE campaign SET import_warnings = '[]' WHERE id = ANY(%(campaigns)s::uuid[]) AND import_warnings <> '[]'
+    AND EXISTS (SELECT FROM contact WHERE contact.id = ANY(%(contacts)s::uuid[]) AND campaign_id = campaign.id
+        AND octet_length(custom_fields::text) > char_length(custom_fields::text))"""
 _ERASE_TEST_NUMBER = """
 UPDATE tenant SET test_numbers = test_numbers - %(number)s
 WHERE id = %(tenant)s AND test_numbers ? %(number)s"""
@@ -266,13 +271,16 @@ def erase_rejects(erasure: OpenErasure) -> None:
             after = end
 
 
-def erase_notes(erasure: OpenErasure) -> None:
+def erase_notes(erasure: OpenErasure, found: Found) -> None:
     """Erase what is noted at its campaigns, and their logs: however many a tenant has, each statement over a few of
     them in a transaction of its own, so that no campaign is locked while logs are read. A number that test calls may
     go to is none any more."""
     digits = _digits(erasure.number)
     with transaction():
         db.execute_sql(_ERASE_TEST_NUMBER, {"number": erasure.number, "tenant": erasure.tenant_id})
+    for one in found.campaigns:
+        with transaction():
+            db.execute_sql(_ERASE_WARNINGS, {"campaigns": [one], "contacts": list(found.contacts)})
     for campaigns in with_notes(erasure.tenant_id):
         asked = {"campaigns": campaigns, "digits": digits, "written": _as_written(digits)}
         for statement in _ERASE_NOTES:

@@ -51,8 +51,10 @@ WHERE t.retention_days IS NULL AND c.purged_at IS NULL
     AND {_OVER}
 LIMIT %s"""
 # Only where it is still so: a resume, or another retention, may have come between.
+# What was said of the list quotes it: numbers of contacts, and words of them that looked misread.
 _MARK = f"""
-UPDATE campaign AS c SET purging_at = now(), purged_at = now(), kept_outcomes = %s FROM tenant AS t
+UPDATE campaign AS c SET purging_at = now(), purged_at = now(), kept_outcomes = %s, import_warnings = '[]'
+FROM tenant AS t
 WHERE c.id = %s AND t.id = c.tenant_id AND c.purged_at IS NULL AND {_OVER}"""
 _MARKED = "SELECT id FROM campaign WHERE purging_at IS NOT NULL ORDER BY purging_at LIMIT %s"
 # In this order: a call names its contact.

@@ -68,7 +68,7 @@ class Erasures:
         self.erase_events(found.campaigns, found.contacts)
         self.forget_number(one.tenant_id, one.number)
         erasure.erase_rejects(one)
-        erasure.erase_notes(one)
+        erasure.erase_notes(one, found)
         erasure.erase_answers(one, found)
         if erasure.erase(one, found):
             log.info("erased", erasure_id=str(one.id), contacts=len(found.contacts))

@@ -236,6 +236,25 @@ def test_what_is_noted_goes_campaign_by_campaign_before_the_rest(
     assert is_done(world, asked)
 
 
+def test_what_was_quoted_of_a_person_goes_too(world: World, redis: Redis) -> None:
+    """A word that looked misread stands among the warnings of an import, without the number beside it."""
+    theirs, others = fill(world, redis), make_campaign(world, 0)
+    said = """["first_name holds 'Zo\u00c3\u00ab', which looks like 'Zo\u00eb' encoded twice"]"""
+    with db.connection_context():
+        rows("UPDATE campaign SET import_warnings = %s WHERE id = ANY(%s)", said, [theirs, others])
+        rows(
+            "UPDATE contact SET custom_fields = %s WHERE campaign_id = %s AND phone_number = %s",
+            '{"first_name": "Zo\u00c3\u00ab"}',
+            theirs,
+            FIRST,
+        )
+    ask(world)
+    eraser(redis).round()
+    with db.connection_context():
+        kept = rows("SELECT id FROM campaign WHERE import_warnings <> '[]'")
+    assert [one["id"] for one in kept] == [others]
+
+
 def test_single_calls_at_which_nothing_was_noted_are_not_looked_through(world: World) -> None:
     listed = make_campaign(world, 0)
     _, noted, was_noted, trial = (make_campaign(world, 0, single_call=True) for _ in range(4))

@@ -391,6 +391,14 @@ def test_what_ended_longer_ago_than_the_setting_goes_and_the_report_and_the_log_
     assert (outcomes(old), counts(old)) == before
 
 
+def test_with_a_list_goes_what_was_quoted_of_it(world: World) -> None:
+    keep(world, KEEP)
+    old, young = finished(world, KEEP + 0.1), finished(world, KEEP - 0.1)
+    sql("UPDATE campaign SET import_warnings = '[\"+14155550100 among them\"]'")
+    work()
+    assert [number("campaign", f"id = '{one}' AND import_warnings <> '[]'") for one in (old, young)] == [0, 1]
+
+
 def test_with_a_list_goes_what_its_first_contact_lent_to_test_calls(world: World) -> None:
     keep(world, KEEP)
     old, young = finished(world, KEEP + 0.1), finished(world, KEEP - 0.1)

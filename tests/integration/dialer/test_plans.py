@@ -127,6 +127,7 @@ EXEMPT = {
     "campaigns.erasure._CONTACTS": "by number in each campaign of one tenant, for one person",
     "campaigns.erasure._LENT": "by campaign, whose first contact it is, and by the test calls of that, of one person",
     "campaigns.erasure._IN_USE": "by contact and by call, of one person",
+    "campaigns.erasure._ERASE_WARNINGS": "by campaign and by contact, of one person",
     "campaigns.erasure._ERASE": "by contact and by call, of one person",
     "campaigns.suppressed_contacts._CANCEL": "a part of the two others there",
     "campaigns.suppressed_contacts._FREE": "a part of others there",
