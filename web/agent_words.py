@@ -27,6 +27,8 @@ FIELDS: Final = frozenset(
      "variables", "message", "message_value", "message_voice"}
 )  # fmt: skip
 """The fields of an agent's form."""
+SECONDS: Final = ("ring_timeout_seconds", "max_call_seconds")
+"""Those of them that are numbers."""
 
 
 def action_sentence(action: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from wtforms import Form
 
 from api.auth import current_caller
 from api.key_digest import ROLES
-from web.agent_words import KINDS, action_sentence, changed, fields_of, message_sentence, said_by
+from web.agent_words import KINDS, SECONDS, action_sentence, changed, fields_of, message_sentence, said_by
 from web.ask import Refused, ask
 from web.blueprint import blp
 from web.forms import ROLE_WORDS, AgentForm, KeyForm, LimitsForm, NumberForm, first_fault, offered
@@ -173,11 +173,11 @@ def _filled() -> Mapping[str, Any]:
     """The fields with which the form of an agent was filled, as it says itself; none where it does not."""
     try:
         found = json.loads(request.form.get("filled", ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}
-    return {name: value if isinstance(value, int) else str(value) for name, value in found.items()}
+    return {name: value if name in SECONDS else str(value) for name, value in found.items()}
 
 
 def _agents(

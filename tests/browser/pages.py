@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 
 from tests.browser.board import NARROW, WIDE, Board, launched, signed_in
 
@@ -71,6 +71,7 @@ def main(arguments: list[str]) -> int:
             _pictures(board, told, Path(folder[0]))
         elif what == "elsewhere":
             _read_elsewhere(board, told)
+            _asks_no_more(board, told)
         elif what == "hostile":
             _nothing_runs(board, [url + page for page in told])
         else:
@@ -92,7 +93,7 @@ def _nothing_runs(board: Board, addresses: list[str]) -> None:
                 board.faults.append(f"{address}: nothing is shown")
 
 
-def _read_elsewhere(board: Board, ids: dict[str, str]) -> None:
+def _read_elsewhere(board: Board, ids: dict[str, Any]) -> None:
     """Figures in sentences, the viewer's time and that of the person beside it."""
     with board.opened(WIDE, locale="de-DE", zone="Europe/Berlin") as (_, page):
         page.clock.set_fixed_time(NOW)
@@ -100,6 +101,14 @@ def _read_elsewhere(board: Board, ids: dict[str, str]) -> None:
             board.visited(page, board.url + path.format(**ids))
             said = " ".join(page.locator("main").inner_text().split())
             board.faults += [f"{path} does not say {part!r}: {said}" for part in parts if part not in said]
+
+
+def _asks_no_more(board: Board, ids: dict[str, Any]) -> None:
+    """Of a test call that is over nobody asks every second for as long as its page is open."""
+    names = ids["addressed"]
+    with board.opened(WIDE) as (_, page):
+        page.goto(f"{board.url}/campaigns/{ids['running']}/test-calls/{names['call_id'][0]}")
+        expect(page.locator("#live-says")).to_have_text("over")
 
 
 def _pictures(board: Board, ids: dict[str, str], folder: Path) -> None:

@@ -157,12 +157,18 @@ function tell(kind, words, clock = "") {
 
 localize(document);
 
-// Parts that are read again by themselves, while somebody looks; a quiet one at once, too, and says nothing of that.
+// Parts that are read again by themselves, while somebody looks, until what they tell of is over; a quiet one at once,
+// too, and says nothing of that.
 for (const element of document.querySelectorAll("[data-part][data-every]")) {
   const quiet = "quiet" in element.dataset, every = Number(element.dataset.every) * 1000;
   let read = Date.now(), reading = false;
   const again = async (query) => {
     if (reading || (document.hidden && !query)) return;
+    if (element.querySelector("[data-over]")) {
+      clearInterval(timer);
+      tell("live", "over");
+      return;
+    }
     reading = true;
     const done = await reread(element, query, Math.max(every, PATIENCE_MS));
     reading = false;
@@ -171,8 +177,8 @@ for (const element of document.querySelectorAll("[data-part][data-every]")) {
     if (done) tell("live", "live", `· as of ${CLOCK.format(read)}`);
     else tell("away", `Out of reach: this is how it was at ${CLOCK.format(read)}.`);
   };
+  const timer = setInterval(again, every);
   if (quiet) again("?now");
-  setInterval(again, every);
 }
 
 for (const element of document.querySelectorAll("select[data-submit]")) {

@@ -119,10 +119,13 @@ def test_a_test_number_is_called_and_told_of(ready: Site, state: str) -> None:
     call_id = told.rpartition("/")[2]
     assert ready.get(f"/calls/{call_id}").json["phone_number"] == NUMBER
     for part in ("", "/part"):
-        assert "waits for its turn" in words(browser.get(told + part).text)
+        page = browser.get(told + part).text
+        assert ("waits for its turn" in words(page), "data-over" in page) == (True, False)
     call_of(
         ready, call_id, phone_number=NUMBER, state="ended", ended_at="2026-01-31T09:00:00Z",
         disposition="busy", cause="USER_BUSY", sip_status=486)  # fmt: skip
+    # Once it is over the page asks no more.
+    assert "data-over" in browser.get(f"{told}/part").text
     said = words(Browser(ready, "read").get(told).text)
     for part in ("Test call to +14155550123", "busy", "to leave by node fs1", "USER_BUSY"):
         assert part in said, (part, said)

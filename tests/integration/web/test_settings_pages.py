@@ -108,6 +108,8 @@ def test_a_form_of_an_agent_changes_nothing_but_what_was_changed_in_it(site: Sit
     assert (now()["safe_harbour"], now()["variables"]) == (None, ["first_name"])
     refused = admin.post(path, **form | {"voice": "nobody"})
     assert (refused.status_code, "Voice is &#39;nobody&#39;" in refused.text) == (400, True), refused.text
+    for odd in ("[" * 20_000, json.dumps(json.loads(form["filled"]) | {"variables": 5, "value": [1]})):
+        assert admin.post(path, **form | {"filled": odd}).status_code == 303, odd[:40]
     assert admin.post(path, **form | {"columns": "all", "filled": "[1]"}).status_code == 303
     assert (now()["variables"], now()["safe_harbour"]) == (None, {"say": {"text": "Sorry", "voice": "rms"}})
 
