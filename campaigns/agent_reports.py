@@ -64,7 +64,10 @@ def looked_for_elsewhere(file: Need, sound_folder: str, reports: Reports, now: f
     """Whether other living dialers look for sounds in another folder, and no node is known to have this file, whose
     path is of ours: who has the right folder cannot be told, and a person would hear nothing."""
     asked = [one for report in reports.values() for one in report.get("needs", {}).values()]
-    if all(one.get("folder", sound_folder) == sound_folder for one in asked):
+    # One of an older release says it with its first answers alone.
+    said = [*(report.get("sound_folder", sound_folder) for report in reports.values()),
+            *(one.get("folder", sound_folder) for one in asked)]  # fmt: skip
+    if all(folder == sound_folder for folder in said):
         return False
     ours = (one for one in asked if one.get("folder") == sound_folder and now - one["at"] < FRESH_SECONDS)
     return all(str(file) in one["lacks"] for one in ours)

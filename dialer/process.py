@@ -58,7 +58,7 @@ class Process(Parts):
         its identity, before."""
         while not self.ending.is_set():
             try:
-                self.identity.take({"nodes": self.nodes_view.info(self.node_health)})
+                self.identity.take(self.rounds.told_at_first())
             except Fenced:
                 self.lose()
             except UNAVAILABLE as error:
@@ -95,8 +95,17 @@ class Process(Parts):
         self._publishing = self.tasks.spawn(self.outbox.run)
         self.tasks.spawn(self.backpressure.watch)
         self.rounds.start()
+        self._hear_who_lives()
         self.dispatch.start()
         self.subscriber.start()
+
+    def _hear_who_lives(self) -> None:
+        """Before anybody is called: a file may be theirs alone who look for sounds in another folder."""
+        try:
+            self.rounds.keep_lease()
+        except UNAVAILABLE as error:
+            # Nor is a permit to be had from it.
+            note(error)
 
     def _stop(self) -> None:
         began = time.monotonic()

@@ -136,10 +136,16 @@ class Rounds:
 
         return while_ours
 
+    def told_at_first(self) -> dict[str, object]:
+        """What this dialer says of itself from its first lease on."""
+        return {
+            "nodes": self._parts.nodes_view.info(self._parts.node_health),
+            "sound_folder": self._parts.node_needs.sound_folder,
+        }
+
     def keep_lease(self) -> None:
         """Say that this dialer lives, and hear who else does."""
-        info = {
-            "nodes": self._parts.nodes_view.info(self._parts.node_health),
+        info = self.told_at_first() | {
             "calls": len(self._parts.live_calls),
             "cannot_run": self._parts.dispatch.scheduler.checks.cannot_run,
             "needs": self._parts.node_needs.info(),

@@ -21,6 +21,8 @@ def said(node: str, at: float, *lacks: str, folder: str | None = OURS) -> dict[s
 
 
 ELSEWHERE = said("fs1", NOW, folder=OTHERS)
+BEGUN, BEGUN_ELSEWHERE = ({"nodes": [], "sound_folder": folder} for folder in (OURS, OTHERS))
+"""As a dialer says that has not asked yet."""
 THERE, LACKING = said("fs1", NOW), said("fs1", NOW, str(FILE))
 
 
@@ -35,6 +37,9 @@ THERE, LACKING = said("fs1", NOW), said("fs1", NOW, str(FILE))
         ([LACKING, ELSEWHERE], True),
         ([ELSEWHERE], True),
         ([said("fs1", NOW - FRESH_SECONDS), ELSEWHERE], True),
+        ([BEGUN, BEGUN], False),
+        ([BEGUN, BEGUN_ELSEWHERE], True),
+        ([THERE, BEGUN_ELSEWHERE], False),
     ],
     ids=str,
 )
