@@ -80,7 +80,7 @@ def read_list(
         header = next(rows, None)
         sample = list(itertools.islice(rows, SAMPLE_ROWS))
         columns, notes.columns = _header(header, limits, sample, default_region, doctor)
-        refuse_missing(templates, (column.name for column in notes.custom), columns.variables.values())
+        templates = _checked(templates, notes, columns, doctor)
         batcher = RowBatcher(
             default_region,
             limits,
@@ -136,6 +136,20 @@ def _header(
         doctor.refuse(refused, guess)
         header[names.index(guess)] = PHONE_COLUMN
     return read_header(header, limits)
+
+
+def _checked(
+    templates: Sequence[Template], notes: ImportNotes, columns: Columns, doctor: Doctor | None
+) -> Sequence[Template]:
+    """Those that the rows are judged by: none where the list lacks a column of theirs, and a doctor looks on."""
+    try:
+        refuse_missing(templates, (column.name for column in notes.custom), columns.variables.values())
+    except ListRefused as refused:
+        if doctor is None:
+            raise
+        doctor.refuse(refused)
+        return ()
+    return templates
 
 
 def _judged(

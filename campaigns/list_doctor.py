@@ -61,10 +61,14 @@ class Doctor:
         self._people: dict[int, tuple[int, int, str]] = {}
 
     def refuse(self, refused: ListRefused, guess: str | None = None) -> None:
-        """The list is refused; with a `guess` that column is read as the number's."""
-        if self._report.refused is None:
+        """The list is refused, perhaps once more; with a `guess` that column is read as the number's."""
+        before = self._report.refused
+        if before is None:
             self._report.refused = {"code": refused.code, "reason": refused.message}
             self._report.guess = guess
+        else:
+            # The code is that of the upload; all that would be refused after it is told at once.
+            before["reason"] = f"{before['reason']}; also, {refused.message}"
 
     def saw(self, cells: Sequence[str], columns: Columns, row: Judged) -> None:
         """One more row, in the order of the list, and what the reader says of it."""

@@ -6,6 +6,7 @@ import csv
 import io
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -383,3 +384,19 @@ def test_a_workbook_that_is_made_to_harm_is_refused(site: Site) -> None:
     ):
         made = site.post("/campaigns", data=site.form(book), headers={"Accept": "application/json"})
         assert (made.status_code, made.json["code"]) in [(400, "too_many_cells"), (400, "too_large")]
+
+
+def test_all_that_would_be_refused_is_told_at_once_and_the_rows_are_looked_at(site: Site) -> None:
+    """Of a list that is corrected by what was told, nothing more is to be found."""
+    action = orjson.dumps({"type": "playback", "say": {"text": "Hello {first_name}"}}).decode()
+    site.sql("UPDATE agent SET action = %s::jsonb WHERE id = %s", action, site.agent_id)
+    told = preview(site, "Name,Mobile\nAnn,(415) 555-0100\nBob,n/a\n").json
+    assert told["refused"]["code"] == "no_phone_column"
+    said = told["refused"]["reason"]
+    assert (
+        "name that column phone_number; also, contacts has no column 'first_name', which the agent's" in said
+    )
+    assert (told["rows"], told["accepted"], told["invalid"]) == (2, 1, 1)
+    lacking = preview(site, "Name,phone_number\nAnn,(415) 555-0100\nBob,n/a\n").json
+    assert (lacking["refused"]["code"], lacking["rows"]) == ("no_template_column", 2)
+    assert [row["code"] for row in lacking["first_rows"]] == [None, "invalid_number"]
