@@ -41,6 +41,12 @@ CUT = (
 BUSY = "status of 503"
 """So the board answers where a dialer or a server took too long: a halt stands all the same. Who waits for anything
 else than that has not got it."""
+UNSEEN = """
+    [...document.querySelectorAll("label[for]")]
+        .filter(label => label.getClientRects().length
+            && !document.getElementById(label.htmlFor)?.getClientRects().length)
+        .map(label => label.textContent.trim())"""
+"""The labels on a page whose fields are not there to be filled in."""
 ZONE = "America/New_York"
 
 
@@ -106,6 +112,7 @@ class Board:
         if wide > width:
             self.faults.append(f"{address} is {wide} px wide in a window of {width}")
         page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        self.faults += [f"{address} {look}: nobody sees the field {one!r}" for one in page.evaluate(UNSEEN)]
         page.evaluate(axe)
         result = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
         if len(result["passes"]) < 5:
