@@ -18,6 +18,7 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect, sync_playwright
 
 from tests.browser.board import NARROW, WIDE, Board, launched, signed_in
+from tests.browser.pictures import LIST, LIST_DOCTOR, PAGES, PHONE
 
 NOW = datetime(2026, 11, 30, 14, 2, 58, tzinfo=UTC)
 SETTLED_MS = 2600
@@ -45,19 +46,6 @@ ELSEWHERE = {
 }
 """What stands on pages for who is in Berlin and reads German."""
 RAN = """document.querySelector('img[src="x"], script:not([src]), [onfocus]') !== null"""
-PICTURES = (
-    ("campaigns", "/"),
-    ("campaign", "/campaigns/{running}"),
-    ("call-again", "/campaigns/{over}/again"),
-    ("person", "/campaigns/{running}/contacts/{person}"),
-    ("settings", "/campaigns/{running}/settings"),
-    ("new-campaign", "/campaigns/new"),
-    ("people", "/campaigns/{running}/contacts"),
-    ("calls", "/campaigns/{running}/calls?disposition=answered"),
-    ("number", "/people?number=%2B12025550102"),
-    ("cluster", "/cluster"),
-    ("do-not-call", "/suppressions"),
-)
 
 
 def main(arguments: list[str]) -> int:
@@ -113,17 +101,33 @@ def _asks_no_more(board: Board, ids: dict[str, Any]) -> None:
 
 def _pictures(board: Board, ids: dict[str, str], folder: Path) -> None:
     """The main pages, wide and narrow, at a moment that is always the same."""
-    for look, size in (("", WIDE), ("-phone", NARROW)):
+    for look, size in (("", WIDE), (PHONE, NARROW)):
         with board.opened(size) as (context, page):
             page.clock.set_fixed_time(NOW)
             context.add_init_script(STREAM % json.dumps(json.dumps(_snapshot(ids["running"]))))
             context.route("**/pacing?*", _pace)
-            for name, path in PICTURES:
+            for name, path in PAGES:
                 page.goto(board.url + path.format(**ids))
                 page.wait_for_timeout(SETTLED_MS if name == "campaign" else 400)
                 _taken(
                     page, folder / f"{name}{look}.png", whole=not look or name in ("campaign", "campaigns")
                 )
+            _look_at_a_list(page, board.url)
+            page.evaluate(
+                "scrollTo(0, 0)" if not look else "document.getElementById('doctor').scrollIntoView()"
+            )
+            _taken(page, folder / f"{LIST_DOCTOR}{look}.png", whole=not look)
+
+
+def _look_at_a_list(page: Page, url: str) -> None:
+    """What the list doctor says of one that a person exported."""
+    page.goto(f"{url}/campaigns/new")
+    page.get_by_label("Name").fill("Appointments of December")
+    page.get_by_label("List", exact=True).set_input_files(
+        {"name": "appointments.csv", "mimeType": "text/csv", "buffer": LIST.encode()}
+    )
+    page.get_by_role("button", name="Look at the list first").click()
+    page.get_by_role("heading", name="What this list would do").wait_for()
 
 
 def _taken(page: Page, path: Path, *, whole: bool) -> None:

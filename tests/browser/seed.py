@@ -143,7 +143,25 @@ def seed(site: Site) -> Seeded:
     nodes = [NodeSettings(name, f"{name}.example", 8021, "x", 25, 200) for name in ("fs1", "fs2")]
     site.use(membership=Living(), settings=replace(site.services.settings, nodes=tuple(nodes)))
     _examined(site)
+    _reported(site, running, west)
     return found
+
+
+def _reported(site: Site, campaign_id: str, gateway_id: Any) -> None:
+    """A week's calls, as reports count them: at noon and in the evening people pick up, on Sundays few are called."""
+    for hours in range(1, 7 * 24):
+        at = NOW.replace(minute=0, second=0) - timedelta(hours=hours)
+        if not 12 <= at.hour < 24:
+            continue
+        calls = (60 if at.weekday() >= 5 else 240) - 7 * abs(at.hour - 17)
+        percent = 22 + 14 * (at.hour in (16, 17, 22, 23)) + (3 * at.hour + 5 * at.weekday()) % 11
+        answered = calls * percent // 100
+        for disposition, number in (("answered", answered), ("no_answer", calls - answered)):
+            site.sql(
+                "INSERT INTO report_change (n, tenant_id, campaign_id, quarter, gateway_id, caller_id, prefix,"
+                " disposition, attempt, placed, picked_up, seconds, pdd, ring, length)"
+                " VALUES (%s, %s, %s, %s, %s, '+12025550199', '+1202', %s, 1, true, %s, 48, 4, 5, 12)",
+                number, TENANT, campaign_id, at, gateway_id, disposition, disposition == "answered")  # fmt: skip
 
 
 def _examined(site: Site) -> None:
@@ -182,6 +200,7 @@ def _named(site: Site, tenant: str) -> dict[str, list[str]]:
         "id"
     ]
     entries = site.get("/suppressions", tenant=tenant, role="admin").json["suppressions"]
+    site.sql("UPDATE suppression SET created_at = %s WHERE created_at > %s", NOW - timedelta(days=1), NOW)
     agents = site.get("/agents", tenant=tenant).json["agents"]
     entry = next(one["id"] for one in entries if not one["erased"])
     (call,) = site.sql(
