@@ -65,7 +65,7 @@ class Control:
         elif topic is Topic.HANDOVER and payload["dialer_id"] != self.dialer_id:
             self.handing_over(payload["dialer_id"])
         if "token" in payload:
-            gevent.spawn(self._answer, payload["token"])
+            gevent.spawn(self.answer, payload["token"])
         self.refresh()
 
     def on_connected(self) -> None:
@@ -85,7 +85,8 @@ class Control:
         if self.send_gate.sync(scopes, read_at):
             self.hangups.wake.set()
 
-    def _answer(self, token: str) -> None:
+    def answer(self, token: str) -> None:
+        """Say that what came is in force here, once it is. Never raises for a Redis that is away."""
         if not self.send_gate.wait_for_writes(ACK_SECONDS):
             return
         self.wait_for_nodes(STALLED_SECONDS)

@@ -61,6 +61,11 @@ class Hangups:
         """Whether a node has yet to be reached, as far as is known."""
         return bool(self._unreached)
 
+    def telling(self, node: str) -> bool:
+        """Whether a node is being told just now: it is not told twice at a time."""
+        at_work = self._at_work.get(node)
+        return at_work is not None and not at_work.dead
+
     def round(self) -> None:
         """Tell every node once more to end what has to end there. Never waits for a node.
 
@@ -93,10 +98,10 @@ class Hangups:
             return False
 
     def _tell(self, node: str, calls: Sequence[CallToEnd]) -> None:
-        link, before = self.cluster.links.get(node), self._at_work.get(node)
+        link = self.cluster.links.get(node)
         if link is None or not link.connected:
             self._missed(node, len(calls), "no connection")
-        elif before is None or before.dead:
+        elif not self.telling(node):
             self._at_work[node] = gevent.spawn(self._end, link, calls)
 
     def _end(self, link: NodeLink, calls: Sequence[CallToEnd]) -> None:

@@ -186,8 +186,13 @@ class Identity:
         try:
             self._membership.leave(self.dialer_id)
         finally:
-            if self._session is not None:
-                self._session.close()
+            self.drop_lock()
+
+    def drop_lock(self) -> None:
+        """Close the session that holds the lock: nothing is sent before it is held again."""
+        self._locked_at = NEVER
+        if self._session is not None:
+            self._session.close()
 
 
 def lock_was_released(dialer_id: str) -> bool:

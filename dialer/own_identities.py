@@ -24,7 +24,8 @@ class OwnIdentities:
     def __init__(self, make: Callable[[], Process]) -> None:
         self._make = make
         self._ending = False
-        self._finishing: list[gevent.Greenlet[[], None]] = []
+        self.finishing: list[gevent.Greenlet[[], None]] = []
+        """The ends, not over yet, of what it was."""
         self.process = make()
 
     def end(self) -> None:
@@ -47,8 +48,8 @@ class OwnIdentities:
                     "dialer_begins_anew", dialer_id=self.process.dialer_id, former=former[-1].dialer_id
                 )
         self._finish([*former, self.process])
-        gevent.joinall(self._finishing)
+        gevent.joinall(self.finishing)
 
     def _finish(self, processes: list[Process]) -> None:
-        self._finishing = [finishing for finishing in self._finishing if not finishing.dead]
-        self._finishing += [gevent.spawn(process.finish) for process in processes]
+        self.finishing = [finishing for finishing in self.finishing if not finishing.dead]
+        self.finishing += [gevent.spawn(process.finish) for process in processes]

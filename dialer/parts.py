@@ -384,13 +384,13 @@ class Parts:
             self.node_health,
         )
         self.following.followers = (self.permits, self.dispatch, self.hangup_markers, self.gateway_ends)
-        self._event_listeners: tuple[EventListener, ...] = (
+        self.event_listeners: tuple[EventListener, ...] = (
             self.gateway_breaker,
             self.outcome_breaker,
             self.maybe_live,
             self.recorder,
         )
-        self._link_listeners: tuple[LinkListener, ...] = (
+        self.link_listeners: tuple[LinkListener, ...] = (
             self.reconciler,
             self.maybe_live,
             self.hangups,
@@ -467,10 +467,10 @@ class Parts:
             self.control.on_message(topic, payload)
 
     def _on_event(self, node: str, event: Event) -> None:
-        for listener in self._event_listeners:
+        for listener in self.event_listeners:
             listener.on_event(node, event)
 
     def _on_link(self, change: LinkChange) -> None:
         log.info("node_link", node=change.node, up=change.up, error=change.error)
-        for listener in self._link_listeners:
+        for listener in self.link_listeners:
             listener.on_link(change)

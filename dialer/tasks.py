@@ -42,7 +42,7 @@ class Tasks:
 
     def every(
         self, seconds: float, task: Callable[[], object], sooner: Signal | None = None, gap: float = 0.0
-    ) -> None:
+    ) -> gevent.Greenlet[..., None]:
         """Run `task` every `seconds`, and whenever `sooner` is set: at once, but never within `gap` seconds of the
         time before. However often it is set meanwhile is once."""
         signal = sooner or Signal()
@@ -58,7 +58,7 @@ class Tasks:
                     self._sleep(early)
                 signal.clear()
 
-        self.spawn(repeat)
+        return self.spawn(repeat)
 
     def whenever(self, signal: Signal, task: Callable[[], object]) -> None:
         """Run `task` whenever `signal` is set."""

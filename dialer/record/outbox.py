@@ -74,6 +74,23 @@ ORDER BY transition.id
 """Transitions of an owner that are flagged as not published."""
 
 
+Mark = Callable[[Pool | None, str, list[int], list[int]], None]
+"""Notes what of an owner was published, transitions and rows of the outbox: by a pool, or the one that all share."""
+
+
+def mark_published(
+    own_pool: Pool | None, owner: str, transition_ids: list[int], outbox_ids: list[int]
+) -> None:
+    """The flags of these transitions are taken, and these rows of the outbox are gone. Raises what a database that is
+    away raises."""
+    pool = db if own_pool is None else own_pool
+    with pool.connection_context():
+        if transition_ids:
+            pool.execute_sql("UPDATE transition SET published = true WHERE id = ANY(%s)", (transition_ids,))
+        if outbox_ids:
+            pool.execute_sql("DELETE FROM outbox WHERE owner = %s AND id = ANY(%s)", (owner, outbox_ids))
+
+
 class Outbox:
     """Publishes what this process commits, and what others left behind."""
 
@@ -83,10 +100,12 @@ class Outbox:
         owner: str,
         webs_turn: Callable[[], bool] = lambda: True,
         pool: Pool | None = None,
+        mark: Mark | None = None,
     ) -> None:
         """`webs_turn`: whether it is this process' turn to publish what web processes left. What was published is
-        noted by a connection of `pool`, or of the one that all share."""
-        self._publisher = publisher
+        noted by `mark`, by a connection of `pool` or of the one that all share."""
+        self.publisher = publisher
+        self._note_published = mark_published if mark is None else mark
         self._webs_turn = webs_turn
         self._owner = owner
         self._pool = pool
@@ -94,7 +113,8 @@ class Outbox:
         # By row of the outbox, how many of its transitions wait: a group may have a part of them.
         self._unpublished: Counter[int] = Counter()
         self._wake = Signal()
-        self._behind = False
+        self.behind = False
+        """Whether there are rows of ours that do not wait here: they are read with the next round."""
         self._stopping = False
         self._swept_at = 0.0
         self._held_since: dict[int, float] = {}
@@ -109,7 +129,7 @@ class Outbox:
         """Publish these soon; never blocks."""
         self.newest = max((self.newest, *(item.transition_id for item in told)))
         if len(self._waiting) > MOST_IN_MEMORY:
-            self._behind = True
+            self.behind = True
         else:
             self._waiting.extend((item, item.event()) for item in told)
             self._unpublished.update(item.outbox_id for item in told if item.outbox_id is not None)
@@ -117,24 +137,24 @@ class Outbox:
 
     def nudge(self) -> None:
         """There are rows of ours that were not `put`."""
-        self._behind = True
+        self.behind = True
         self._wake.set()
 
     def run(self) -> None:
         """The greenlet: until `stop`, and then until nothing of ours is unpublished."""
         pause = FIRST_GAP_SECONDS
-        while not (self._stopping and not self._waiting and not self._behind):
+        while not (self._stopping and not self._waiting and not self.behind):
             self._wake.wait(timeout=SWEEP_SECONDS)
             self._wake.clear()
             try:
-                self._publish_all()
+                self.publish_all()
             except (LiveUnavailable, Unavailable, *DATABASE_AWAY) as error:
                 note(error)
-                self._behind = True
+                self.behind = True
                 pause = LAST_GAP_SECONDS
                 if self._stopping:
                     return
-            if not self._behind:
+            if not self.behind:
                 pause = FIRST_GAP_SECONDS
                 continue
             gevent.sleep(pause)
@@ -160,7 +180,7 @@ class Outbox:
             done = self._publish_rows([row for row in left if not row["early"] or self._is_hole(row)])
             self._mark(owner, done, [])
             total += len(done)
-            self._behind = self._behind or len(done) < len(left)
+            self.behind = self.behind or len(done) < len(left)
             if len(left) < GROUP:
                 return total
             # What waits for somebody else must not keep the rest waiting.
@@ -177,16 +197,20 @@ class Outbox:
             found = {row["outbox_id"] for row in left}
             self._mark(owner, [], list(found - waiting))
             total += len(published)
-            self._behind = self._behind or bool(waiting)
+            self.behind = self.behind or bool(waiting)
             if len(found) < ROWS:
                 return total
             last = max(found)
 
-    def _publish_all(self) -> None:
-        while self._waiting and not self._behind:
-            self._publish_waiting()
-        if self._behind:
-            self._behind = False
+    def publish_all(self) -> None:
+        """Publish what there is; now and then also what others left, where it is this process' turn.
+
+        Raises LiveUnavailable or what a database that is away raises.
+        """
+        while self._waiting and not self.behind:
+            self.publish_group()
+        if self.behind:
+            self.behind = False
             self._waiting.clear()
             self._unpublished.clear()
             self.publish_leftovers(self._owner)
@@ -217,7 +241,7 @@ class Outbox:
     def _publish(self, left: list[dict[str, Any]], *, force: bool) -> list[int]:
         if not left:
             return []
-        outcomes = self._publisher.publish([event_of_row(row) for row in left], force=force)
+        outcomes = self.publisher.publish([event_of_row(row) for row in left], force=force)
         done: list[int] = []
         for row, outcome in zip(left, outcomes, strict=True):
             transition_id = row["transition_id"]
@@ -228,9 +252,10 @@ class Outbox:
                 done.append(transition_id)
         return done
 
-    def _publish_waiting(self) -> None:
+    def publish_group(self) -> None:
+        """Publish the next of what was put, up to GROUP transitions. Raises as `publish_all` does."""
         group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
-        outcomes = self._publisher.publish([transition for _, transition in group])
+        outcomes = self.publisher.publish([transition for _, transition in group])
         done = [
             told
             for (told, _), outcome in zip(group, outcomes, strict=True)
@@ -244,21 +269,13 @@ class Outbox:
         self._mark(self._owner, [told.transition_id for told in done if told.outbox_id is None], whole)
         if len(done) < len(group):
             # The predecessor is another process' to publish (its rows are swept once it is dead): try again soon.
-            self._behind = True
+            self.behind = True
 
     def _mark(self, owner: str, transition_ids: list[int], outbox_ids: list[int]) -> None:
         """Note what was published: whose flag is taken, and which rows of the outbox are gone."""
         hit(FaultPoint.PUBLISHED)
-        pool = db if self._pool is None else self._pool
-        if not transition_ids and not outbox_ids:
-            return
-        with pool.connection_context():
-            if transition_ids:
-                pool.execute_sql(
-                    "UPDATE transition SET published = true WHERE id = ANY(%s)", (transition_ids,)
-                )
-            if outbox_ids:
-                pool.execute_sql("DELETE FROM outbox WHERE owner = %s AND id = ANY(%s)", (owner, outbox_ids))
+        if transition_ids or outbox_ids:
+            self._note_published(self._pool, owner, transition_ids, outbox_ids)
 
 
 def noted(owner: str, after: int = 0, older_than: float = 0.0) -> list[dict[str, Any]]:

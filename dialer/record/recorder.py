@@ -88,7 +88,8 @@ class Recorder:
     elsewhere: call_end.Elsewhere = call_end.nowhere
     retry_terms: Callable[[LiveCall], RetryTerms | None] = lambda _call: None
     pool: Pool | None = None
-    _waiting: deque[Report] = field(default_factory=deque)
+    waiting: deque[Report] = field(default_factory=deque)
+    """What has come and is in no group yet, in its order."""
     _wake: Signal = field(default_factory=Signal)
     _idle: Signal = field(default_factory=Signal)
     _stopping: bool = False
@@ -119,7 +120,7 @@ class Recorder:
         known = [report for report in early or () if report.call_id in self.live_calls]
         if known:
             # Before what was told of the same calls since.
-            self._waiting.extendleft(reversed(known))
+            self.waiting.extendleft(reversed(known))
             self._idle.clear()
             self._wake.set()
 
@@ -155,17 +156,17 @@ class Recorder:
 
     def run(self) -> None:
         """The greenlet: until `stop`, and then until nothing is waiting."""
-        while not (self._stopping and not self._waiting):
+        while not (self._stopping and not self.waiting):
             self._wake.wait(timeout=1.0)
             self._wake.clear()
-            if not self._waiting:
+            if not self.waiting:
                 self._idle.set()
                 continue
-            young = self._waiting[0].at + GROUP_SECONDS - time.monotonic()
-            if young > 0 and not self._stopping and len(self._waiting) < GROUP_SIZE:
+            young = self.waiting[0].at + GROUP_SECONDS - time.monotonic()
+            if young > 0 and not self._stopping and len(self.waiting) < GROUP_SIZE:
                 gevent.sleep(young)
-            self._write_group()
-            if self._waiting:
+            self.write_group()
+            if self.waiting:
                 self._wake.set()
             else:
                 self._idle.set()
@@ -176,7 +177,7 @@ class Recorder:
 
     def waited(self) -> float:
         """For how many seconds the oldest report has waited, that in the group being written too; 0 without one."""
-        oldest = self._waiting[0].at if self._oldest is None and self._waiting else self._oldest
+        oldest = self.waiting[0].at if self._oldest is None and self.waiting else self._oldest
         return 0.0 if oldest is None else time.monotonic() - oldest
 
     def patience(self) -> float:
@@ -195,16 +196,17 @@ class Recorder:
         self._wake.set()
 
     def _add(self, report: Report) -> None:
-        self._waiting.append(report)
+        self.waiting.append(report)
         self._idle.clear()
         self._wake.set()
 
-    def _write_group(self) -> None:
+    def write_group(self) -> None:
+        """Write the next of what has come, up to GROUP_SIZE reports. Waits for a database that is away."""
         changes: dict[str, Change] = {}
-        self._oldest = self._waiting[0].at if self._waiting else None
+        self._oldest = self.waiting[0].at if self.waiting else None
         try:
-            for _ in range(min(len(self._waiting), GROUP_SIZE)):
-                report = self._waiting.popleft()
+            for _ in range(min(len(self.waiting), GROUP_SIZE)):
+                report = self.waiting.popleft()
                 try:
                     self._fold(report, changes)
                 except Exception:
@@ -365,7 +367,7 @@ class Recorder:
         while True:
             began = time.monotonic()
             try:
-                return write(self.owner, *_statements(changes, time.monotonic()), self.pool)
+                return write(self.owner, *rows_of(changes, time.monotonic()), self.pool)
             except (DataError, IntegrityError):
                 raise
             except DATABASE_AWAY as error:
@@ -383,7 +385,7 @@ def _end(change: Change, ended: Ended, at: float) -> None:
     change.call.end()
 
 
-def _statements(changes: Sequence[Change], now: float) -> tuple[list[Seen], list[Answered], list[Ended]]:
+def rows_of(changes: Sequence[Change], now: float) -> tuple[list[Seen], list[Answered], list[Ended]]:
     """The changes as rows, their ages counted from `now`: a group may have waited for its database."""
     seen = [
         Seen(c.call.call_id, now - c.at, c.call.sent_age(now), c.call.progress, c.call.alerted)

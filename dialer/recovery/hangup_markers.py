@@ -54,7 +54,8 @@ class HangupMarkers:
     def __init__(self, cluster: Cluster, may_look: Callable[[str], bool]) -> None:
         self._cluster = cluster
         self._may_look = may_look
-        self._left: dict[str, deque[str]] = {}
+        self.left: dict[str, deque[str]] = {}
+        """The calls whose markers are yet to be deleted, by their node."""
         self._working: dict[str, gevent.Greenlet[..., None]] = {}
 
     def after_commit(self, commit: Commit) -> None:
@@ -65,16 +66,16 @@ class HangupMarkers:
 
     def forget(self, node: str, call_ids: Iterable[str]) -> None:
         """These calls of `node` are over and written. Never waits."""
-        self._left.setdefault(node, deque(maxlen=MOST)).extend(call_ids)
+        self.left.setdefault(node, deque(maxlen=MOST)).extend(call_ids)
         self._work_on(node)
 
     def round(self) -> None:
         """Go on where a node was away. Called every second."""
-        for node in list(self._left):
+        for node in list(self.left):
             if node in self._cluster.links:
                 self._work_on(node)
             else:
-                del self._left[node]
+                del self.left[node]
 
     def look(self) -> None:
         """Find the markers that nobody has in mind.
@@ -96,16 +97,24 @@ class HangupMarkers:
 
     def stop(self) -> None:
         """Delete what is known to be over, as far as a second allows; leave the rest where it is."""
-        gevent.joinall(list(self._working.values()), timeout=1.0)
-        kill_all(self._working.values(), timeout=1.0)
+        gevent.joinall(self.greenlets(), timeout=1.0)
+        kill_all(self.greenlets(), timeout=1.0)
+
+    def greenlets(self) -> list[gevent.Greenlet[..., None]]:
+        """What runs of it, for whoever ends it or waits for it."""
+        return list(self._working.values())
+
+    def working_on(self, node: str) -> bool:
+        """Whether markers of a node are being deleted just now."""
+        working = self._working.get(node)
+        return working is not None and not working.dead
 
     def _work_on(self, node: str) -> None:
         link = self._cluster.links.get(node)
-        working = self._working.get(node)
-        if link is None or not link.connected or not self._left[node]:
+        if link is None or not link.connected or not self.left[node]:
             return
-        if working is None or working.dead:
-            self._working[node] = gevent.spawn(self._work, link, self._left[node])
+        if not self.working_on(node):
+            self._working[node] = gevent.spawn(self._work, link, self.left[node])
 
     def _work(self, link: NodeLink, left: deque[str]) -> None:
         try:

@@ -81,7 +81,7 @@ class Reconciler:
     now: Callable[[], float] = time.monotonic
     note: Callable[[str, Sequence[LiveCall]], None] = delivery_unknown.note
     is_over: Callable[[str], bool] = campaign_is_over
-    _buffer_drain: BufferDrain = field(default_factory=BufferDrain)
+    buffer_drain: BufferDrain = field(default_factory=BufferDrain)
     _asked: dict[str, deque[LiveCall]] = field(default_factory=dict)
     _workers: dict[str, list[gevent.Greenlet[..., None]]] = field(default_factory=dict)
     _node_probes: dict[str, gevent.Greenlet[..., None]] = field(default_factory=dict)
@@ -139,7 +139,7 @@ class Reconciler:
         if not self.may_tell():
             return
         now = self.now()
-        self._buffer_drain.look((call for call in self.live_calls if call.adopted_at is not None), now)
+        self.buffer_drain.look((call for call in self.live_calls if call.adopted_at is not None), now)
         for name, link in self.cluster.links.items():
             probe = self._node_probes.get(name)
             if link.connected and self.live_calls.count_on_node(name) and (probe is None or probe.dead):
@@ -155,12 +155,16 @@ class Reconciler:
         that were written to a connection that was given up."""
         self._doubted = [call for call in self._doubted if call.delivery_unknown and not call.seen]
         ours = [call.call_id for call in self._doubted if not (call.over or call.queued or call.resent)]
-        return [*ours, *self._buffer_drain.unseen()]
+        return [*ours, *self.buffer_drain.unseen()]
 
     def stop(self) -> None:
         """End the questions that are under way."""
+        kill_all(self.greenlets(), timeout=1.0)
+
+    def greenlets(self) -> list[gevent.Greenlet[..., None]]:
+        """What runs of it, for whoever ends it or waits for it."""
         workers = [worker for workers in self._workers.values() for worker in workers]
-        kill_all([*workers, *self._node_probes.values(), *self._waits], timeout=1.0)
+        return [*workers, *self._node_probes.values(), *self._waits]
 
     def _probe(self, link: NodeLink) -> None:
         asked_at = self.now()
@@ -169,7 +173,7 @@ class Reconciler:
         except FreeswitchError as error:
             log.info("node_probe_failed", node=link.name, error=str(error)[:200])
         else:
-            self._buffer_drain.answered(link.name, asked_at, self.now())
+            self.buffer_drain.answered(link.name, asked_at, self.now())
 
     def _await_peer_close(self, undelivered: Sequence[LiveCall], closings: Sequence[Signal]) -> None:
         """Once the node has closed every connection that these were written to, what it says of them is final."""
@@ -194,7 +198,7 @@ class Reconciler:
         while waiting:
             call = waiting.popleft()
             try:
-                self._resolve(call)
+                self.resolve(call)
             except (FreeswitchError, *DATABASE_AWAY) as error:
                 log.info("asked_later", call_id=call.call_id, node=call.node, error=str(error)[:200])
             except Exception:
@@ -203,7 +207,11 @@ class Reconciler:
             finally:
                 call.asking = False
 
-    def _resolve(self, call: LiveCall) -> None:
+    def resolve(self, call: LiveCall) -> None:
+        """Ask the switch about this call now, and act on the verdict.
+
+        Raises FreeswitchError, and what a database that is away raises.
+        """
         link = self.cluster.links.get(call.node)
         answer = None
         asked = self.now()
@@ -213,7 +221,7 @@ class Reconciler:
             answer = question(link, call.call_id)
         if call.over or call.queued:
             return
-        quiet = self._buffer_drain.drained_since(call, self.now())
+        quiet = self.buffer_drain.drained_since(call, self.now())
         # What the node said is as old as the question: a frame may have left its buffer between the two parts of it.
         verdict = decide(
             call, answer, self.dialer_id, asked, lambda: sender_is_dead(call.sent_by), drained_since=quiet

@@ -10,7 +10,7 @@ one's hands, a row likewise, and publishing may be repeated.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -72,9 +72,16 @@ UPDATE dialer SET settled_at = now() WHERE id = %(id)s
 """Notes that a dead dialer left nothing any more."""
 
 
+def senders_of(other: str) -> list[str]:
+    """Who sent the calls under way that a dialer owns. Raises what a database that is away raises."""
+    with db.connection_context():
+        return [row["sent_by"] for row in rows(SENDERS, other)]
+
+
 @dataclass(slots=True)
 class Takeover:
-    """Looks for dead dialers and takes over what they left."""
+    """Looks for dead dialers and takes over what they left. `senders` says who sent the calls of a dialer; `now` is
+    monotonic."""
 
     identity: Identity
     membership: Membership
@@ -83,6 +90,8 @@ class Takeover:
     live_calls: LiveCalls
     outbox: Outbox
     reconciler: Reconciler
+    senders: Callable[[str], Collection[str]] = senders_of
+    now: Callable[[], float] = time.monotonic
     _needed_at: dict[str, float] = field(default_factory=dict)
 
     def round(self, handing_over: Iterable[str] = (), known: Sequence[str] | None = None) -> int:
@@ -111,14 +120,14 @@ class Takeover:
                 # What is wrong with one dead dialer must not keep the others' calls waiting.
                 log.warning("not_taken_over", of=other, error=str(error)[:200])
                 failure = error
-        self._release()
+        self.release_unneeded()
         if failure is not None:
             raise failure
         return taken
 
-    def _release(self) -> None:
+    def release_unneeded(self) -> None:
         """Receive no events any more of a dialer that has had no call left for a while: filters cost the node."""
-        now = time.monotonic()
+        now = self.now()
         for sender in {call.sent_by for call in self.live_calls}:
             self._needed_at[sender] = now
         for sender in self.cluster.adopted:
@@ -133,7 +142,7 @@ class Takeover:
             return 0
         try:
             hit(FaultPoint.TAKEOVER_CLAIMED)
-            taken = self._take(other)
+            taken = self.take(other)
             self.outbox.publish_leftovers(other)
             if dead:
                 with db.connection_context():
@@ -146,7 +155,9 @@ class Takeover:
             with suppress(*DATABASE_AWAY):
                 release_takeover(other, me)
 
-    def _take(self, other: str) -> int:
+    def take(self, other: str) -> int:
+        """The events, permits and calls of a dialer are ours from now on; how many calls. What is told of them before
+        they are here is kept for them. Raises what a server that is away raises."""
         recorder = self.reconciler.recorder
         recorder.expect_calls()
         try:
@@ -155,11 +166,9 @@ class Takeover:
             recorder.calls_came()
 
     def _adopt(self, other: str) -> int:
-        with db.connection_context():
-            senders = [row["sent_by"] for row in rows(SENDERS, other)]
-        for sender in {other, *senders}:
+        for sender in {other, *self.senders(other)}:
             self.cluster.adopt(sender)
-            self._needed_at[sender] = time.monotonic()
+            self._needed_at[sender] = self.now()
         self._take_permits(other)
         hit(FaultPoint.PERMITS_TAKEN)
         calls = adopt_calls(other, self.identity.dialer_id)

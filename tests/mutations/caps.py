@@ -162,8 +162,8 @@ EXCEEDED = (
         "orders of a silent node not counted",
         "a node that goes on after its connections were given up adds what it owes to a full second",
         "dialer/recovery/reconciler.py",
-        "return [*ours, *self._buffer_drain.unseen()]",
-        "return self._buffer_drain.unseen()",
+        "return [*ours, *self.buffer_drain.unseen()]",
+        "return self.buffer_drain.unseen()",
         (
             f"{GIVEN_UP}::test_what_a_silent_node_may_still_read_counts_in_the_rates_until_it_cannot_or_has_shown_it",
         ),

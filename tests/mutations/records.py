@@ -426,10 +426,10 @@ STREAM = (
         "marked before it is published",
         "a transition that Redis did not take is never told",
         "dialer/record/outbox.py",
-        """        outcomes = self._publisher.publish([transition for _, transition in group])
+        """        outcomes = self.publisher.publish([transition for _, transition in group])
 """,
         """        self._mark(self._owner, [], list(self._unpublished))
-        outcomes = self._publisher.publish([transition for _, transition in group])
+        outcomes = self.publisher.publish([transition for _, transition in group])
 """,
         (f"{ORDERS}::test_what_redis_did_not_take_is_told_later",),
     ),

@@ -17,7 +17,6 @@ from coordination.topics import Topic
 from dialer.clock_gap import ClockGap
 from dialer.own_identities import OwnIdentities
 from dialer.process import Process
-from dialer.tasks import kill_all
 from limits.keys import Keys
 from models import db, rows
 from settings import Settings
@@ -38,13 +37,15 @@ class Dialer:
         )
         self.redis: Redis = client(redis_url)
         self._control_bus = client(redis_url, wait_seconds=SILENCE_SECONDS)
+        self.awake_at = 0.0
+        """The clock by which it notices that it stood still."""
 
         def make() -> Process:
             process = Process(settings, self.redis, self._control_bus)
             # The dialers of a test share one process, which may wait for a processor for as long as a lease lasts;
             # when one of them dies, `die` ends its lease.
             process.membership.lease_seconds = LEASE_SECONDS
-            process.clock_gap = ClockGap(process.on_gap, lambda: 0.0)
+            process.clock_gap = ClockGap(process.on_gap, lambda: self.awake_at)
             return process
 
         self._identities = OwnIdentities(make)
@@ -77,17 +78,16 @@ class Dialer:
         """As by SIGKILL: no greenlet runs on, the connections are gone, and the lease has lapsed."""
         process = self.process
         self.dead = True
-        kill = [g for g in [self._greenlet, *process.tasks._greenlets] if g is not None]
-        kill += self._identities._finishing
-        kill += [worker for workers in process.reconciler._workers.values() for worker in workers]
-        process.tasks._ending = True
-        for link in process.cluster.links.values():
-            link._on_link = lambda _: None
-        kill_all(kill, 5.0)
+        kill = [*self._identities.finishing, *process.reconciler.greenlets()]
+        if self._greenlet is not None:
+            kill.append(self._greenlet)
+        process.link_listeners = ()
+        gevent.killall(kill, block=False)
+        process.tasks.end(5.0)
+        gevent.joinall(kill, timeout=5.0)
         process.subscriber.stop(5.0)
         process.cluster.stop()
-        if process.identity._session is not None:
-            process.identity._session.close()
+        process.identity.drop_lock()
         self.redis.delete(Keys(PREFIX).lease(self.id))
         self.close()
 

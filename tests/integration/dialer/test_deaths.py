@@ -108,7 +108,7 @@ def dies_between_commit_and_what_follows_it(victim: Dialer, _: pytest.MonkeyPatc
 
 
 def dies_with_nothing_published(victim: Dialer, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(victim.process.outbox, "_publisher", SimpleNamespace(publish=victim.stays))
+    patch.setattr(victim.process.outbox, "publisher", SimpleNamespace(publish=victim.stays))
 
 
 POINTS = [

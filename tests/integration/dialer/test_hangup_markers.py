@@ -86,7 +86,7 @@ def test_none_is_forgotten_at_500_a_second_while_the_link_is_cut_again_and_again
         return bool(cluster.connected()) and not marked(link)
 
     wait_until(is_empty, "an empty hash")
-    assert not any(markers._left.values())
+    assert not any(markers.left.values())
     markers.stop()
 
 
@@ -140,7 +140,7 @@ def test_more_than_can_be_kept_in_mind_is_found_again(
     mark(link, over)
     markers = HangupMarkers(cluster, lambda _: True)
     markers.forget("fs1", over)
-    assert len(markers._left["fs1"]) == 2
+    assert len(markers.left["fs1"]) == 2
     for left in (3, 1, 0):
         wait_until(partial(are_left, link, left), "as many as are kept in mind gone")
         markers.look()

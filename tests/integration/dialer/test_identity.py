@@ -32,8 +32,7 @@ def identity(world: World, database_url: str, redis: Redis) -> Iterator[Identity
     made = Identity(database_url, Membership(redis, "carillon:"))
     made.take({})
     yield made
-    if made._session is not None:
-        made._session.close()
+    made.drop_lock()
 
 
 def is_free(database_url: str, dialer_id: str) -> bool:
@@ -56,12 +55,10 @@ def kill_a_backend(database_url: str, *, survivor: Identity) -> None:
         os.kill(victim.info.backend_pid, signal.SIGKILL)
 
     def taken_along() -> bool:
-        assert survivor._session is not None
         try:
-            survivor._session.execute("SELECT 1")
+            return is_free(database_url, survivor.dialer_id)
         except psycopg.Error:
-            return True
-        return False
+            return False
 
     wait_until(taken_along, what="the end of every session")
     db.close_all()
@@ -82,9 +79,12 @@ def locks() -> set[str]:
 
 
 def end_session(database_url: str, identity: Identity) -> None:
-    assert identity._session is not None
     with psycopg.connect(database_url, autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", (identity._session.info.backend_pid,))
+        ended = other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            (f"carillon {identity.dialer_id}",),
+        )
+        assert ended.fetchall() == [(True,)]
 
 
 def call_sent_by(dialer_id: str, world: World) -> None:
@@ -130,14 +130,17 @@ def test_a_lock_that_was_lost_stops_the_sender_until_it_is_held_again(
 def test_an_earlier_connection_that_the_server_takes_for_alive_is_ended_and_not_waited_for(
     identity: Identity, database_url: str
 ) -> None:
-    half_open = identity._session
-    assert half_open is not None
-    identity._session = None
-    with pytest.raises(psycopg.OperationalError):
-        identity._lock()
-    identity.keep_lock()
-    assert identity.may_send()
-    half_open.close()
+    number = lock_number(identity.dialer_id)
+    with psycopg.connect(database_url, autocommit=True) as half_open:
+        end_session(database_url, identity)
+        half_open.execute("SELECT pg_advisory_lock(%s, %s)", (LOCK_SPACE, number))
+        with pytest.raises(psycopg.OperationalError):
+            identity.keep_lock()
+        assert not identity.may_send()
+        identity.keep_lock()
+        assert identity.may_send()
+        with pytest.raises(psycopg.OperationalError):
+            half_open.execute("SELECT 1")
 
 
 def test_a_look_at_the_lock_is_good_for_seconds_only(

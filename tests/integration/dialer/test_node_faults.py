@@ -162,7 +162,7 @@ class StandsStill:
         self._node = node
         self._armed = True
         process = dialer.process
-        process._event_listeners = (self, *process._event_listeners)
+        process.event_listeners = (self, *process.event_listeners)
 
     def again(self) -> None:
         self._armed = True

@@ -105,7 +105,7 @@ def test_a_transition_is_told_in_the_same_bytes_by_whoever_publishes_it(world: W
     outbox = Outbox(after_the_commit, OURS)
     outbox.put([originated(first), originated(second)])
     outbox.put(told)
-    outbox._publish_waiting()
+    outbox.publish_group()
     with db.connection_context():
         db.execute_sql("UPDATE transition SET published = false")
     by_the_api = [event for _, event in notify.unpublished(campaign_id, OURS)[0]]
@@ -135,12 +135,9 @@ def test_what_was_never_put_is_found_in_its_rows(
     assert heard(redis, campaign_id) == ["originated", "connected", "completed"]
 
 
-def test_what_died_between_publish_and_mark_is_not_told_twice(
-    world: World, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_died_between_publish_and_mark_is_not_told_twice(world: World, redis: Redis) -> None:
     campaign_id = one_call(world)
-    dying = Outbox(Publisher(redis, "carillon:"), OURS)
-    monkeypatch.setattr(dying, "_mark", lambda *_: None)
+    dying = Outbox(Publisher(redis, "carillon:"), OURS, mark=lambda *_: None)
     dying.publish_leftovers(OURS)
     assert unpublished() == 3
     Outbox(Publisher(redis, "carillon:"), THEIRS).publish_leftovers(OURS)
@@ -156,7 +153,7 @@ def test_a_later_change_waits_for_the_earlier_one_of_somebody_else(world: World,
     publisher.publish([first])
     ours = Outbox(publisher, OURS)
     assert ours.publish_leftovers(OURS) == 0
-    assert ours._behind
+    assert ours.behind
     ours.publish_leftovers(THEIRS)
     ours.publish_leftovers(OURS)
     assert heard(redis, campaign_id) == ["running", "originated", "connected", "completed"]
@@ -235,7 +232,7 @@ def test_of_all_dialers_one_looks_at_a_time_at_what_web_processes_left(
         for dialer in dialers
     ]
     for outbox in outboxes:
-        outbox._publish_all()
+        outbox.publish_all()
     assert looked.count(WEB) == 1
     assert set(looked) == {WEB, *dialers}
 
@@ -271,9 +268,9 @@ def test_a_row_of_the_outbox_stays_until_the_last_of_what_it_names_is_told(
     campaign_id = make_campaign(world, 3)
     outbox = Outbox(Publisher(redis, "carillon:"), OURS)
     outbox.put([originated(call) for call in claim_all(campaign_id, OURS)])
-    outbox._publish_waiting()
+    outbox.publish_group()
     assert noted() == [(OURS, 3)]
-    outbox._publish_waiting()
+    outbox.publish_group()
     assert noted() == []
     assert heard(redis, campaign_id) == ["originated"] * 3
 

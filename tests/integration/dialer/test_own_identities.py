@@ -102,7 +102,7 @@ def test_one_that_stood_still_concludes_nothing_before_it_has_a_new_identity(
         call.claimed_at -= 300
         call.sent_at = None if call.sent_at is None else call.sent_at - 300
         call.answered_at = None if call.answered_at is None else call.answered_at - 300
-    process.clock_gap._now = lambda: 90.0
+    dialer.awake_at = 90.0
     concluded: list[str] = []
     conclude = Recorder.close
 
@@ -114,7 +114,7 @@ def test_one_that_stood_still_concludes_nothing_before_it_has_a_new_identity(
     monkeypatch.setattr(Recorder, "close", close)
     process.reconciler.sweep()
     for call in process.live_calls:
-        process.reconciler._resolve(call)
+        process.reconciler.resolve(call)
     assert concluded == []
     assert process.lost
     assert not process.identity.may_send()

@@ -41,8 +41,7 @@ def successors(world: World, database_url: str, membership: Membership) -> Itera
         rows("INSERT INTO dialer (id) VALUES (%s)", DEAD)
     yield made[0].dialer_id, made[1].dialer_id
     for identity in made:
-        if identity._session is not None:
-            identity._session.close()
+        identity.drop_lock()
 
 
 def heir_of_the_dead() -> str | None:

@@ -21,6 +21,8 @@ from tests.integration.model.switch import NODE, Cluster, Link, cluster_of
 if TYPE_CHECKING:
     from tests.integration.model.rig import Rig
 
+PROBE_SECONDS = 1.0
+
 
 class Dialer:
     """One process. `running` while it is neither stopped nor dead."""
@@ -31,6 +33,7 @@ class Dialer:
         self.trap: str | None = None
         self._reached, self._go = Signal(), Signal()
         self._jobs: list[gevent.Greenlet[..., Any]] = []
+        self._probed_at: float | None = None
         with mock.patch.object(parts_module, "Cluster", cluster_of(rig.switch, self.point)):
             self.process = Process(rig.settings, rig.redis, rig.redis)
         # Its steps are far apart, and it is awake between them.
@@ -94,16 +97,14 @@ class Dialer:
         self.stopped = False
         if not lock_stays:
             self.drop_lock()
-        markers = self.process.hangup_markers._working.values()
-        gevent.killall([*self._jobs, *self._workers(), *markers], block=True, timeout=10)
+        markers = self.process.hangup_markers.greenlets()
+        gevent.killall([*self._jobs, *self.process.reconciler.greenlets(), *markers], block=True, timeout=10)
         for pool in (self.process.claim_pool, self.process.record_pool, self.process.read_pool):
             pool.close_all()
 
     def drop_lock(self) -> None:
         """PostgreSQL notices that the process is gone."""
-        session = self.process.identity._session
-        if session is not None:
-            session.close()
+        self.process.identity.drop_lock()
 
     # What a process does all the time, one at a time.
 
@@ -126,12 +127,12 @@ class Dialer:
             self.process.takeover.round()
 
     def record(self) -> None:
-        self.process.recorder._write_group()
+        self.process.recorder.write_group()
         self.process.following.follow()
 
     def publish(self) -> None:
-        self.process.outbox._behind = True
-        self.process.outbox._publish_all()
+        self.process.outbox.nudge()
+        self.process.outbox.publish_all()
 
     def look_around(self) -> None:
         """What it does every few seconds."""
@@ -149,17 +150,22 @@ class Dialer:
 
     def probe_nodes(self) -> None:
         """The node answers its every question at once, however much time passes between two of them here."""
-        buffer_drain, now = self.process.reconciler._buffer_drain, self.rig.clock()
-        buffer_drain._steady_since.setdefault(NODE, now)
-        buffer_drain._answered_at[NODE] = now
+        now = self.rig.clock()
+        if self._probed_at is None:
+            self._probed_at = now
+        while self._probed_at < now:
+            self._probed_at = min(now, self._probed_at + PROBE_SECONDS)
+            self._answer_probe(self._probed_at)
+        self._answer_probe(now)
 
-    def _workers(self) -> list[gevent.Greenlet[..., Any]]:
-        reconciler = self.process.reconciler
-        asking = [worker for workers in reconciler._workers.values() for worker in workers]
-        return [*asking, *reconciler._node_probes.values()]
+    def _answer_probe(self, now: float) -> None:
+        self.process.reconciler.buffer_drain.answered(NODE, now, now)
 
     def _until_done(self) -> bool:
-        while self.running and (left := [job for job in (*self._jobs, *self._workers()) if not job.ready()]):
+        reconciler = self.process.reconciler
+        while self.running and (
+            left := [job for job in (*self._jobs, *reconciler.greenlets()) if not job.ready()]
+        ):
             awaited: list[gevent.Greenlet[..., Any] | Signal] = [*left, self._reached]
             gevent.wait(awaited, timeout=20, count=1)
         if self.stopped:
@@ -173,7 +179,7 @@ class Dialer:
         self._around(process.limiter, "acquire", None, "permitted")
         self._around(process.limiter, "release", "before the release", "released")
         self._around(process.limiter, "take_over", "before the permits", "permits taken")
-        self._around(process.outbox._publisher, "publish", "before publishing", "published")
+        self._around(process.outbox.publisher, "publish", "before publishing", "published")
         self._around(process.live_calls, "add", None, "among the live calls")
         add = process.live_calls.add
 

@@ -98,7 +98,7 @@ def test_a_pause_is_answered_once_the_write_under_way_is_over(rig: Rig) -> None:
     dialer.process.control.control_bus = control_bus
     # Of what was written the node's answer is waited for too, but no longer than a node may stand still.
     dialer.process.control.wait_for_nodes = lambda _seconds: True
-    answering = gevent.spawn(dialer.process.control._answer, "token")
+    answering = gevent.spawn(dialer.process.control.answer, "token")
     answering.join(0.1)
     assert acked == [], "it was answered with a frame under way"
     dialer.wake()
@@ -263,9 +263,9 @@ def test_what_redis_did_not_take_is_told_later(rig: Rig, monkeypatch: pytest.Mon
         raise LiveUnavailable("publishing", "away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(outbox._publisher, "publish", away)
+        patch.setattr(outbox.publisher, "publish", away)
         with pytest.raises(LiveUnavailable):
-            outbox._publish_all()
+            outbox.publish_all()
     assert rig.told() == {}
     dialer.run(dialer.publish)
     assert rig.told() == rig.committed() != {}

@@ -368,7 +368,7 @@ class World:
 
     def ends(self) -> dict[str, str]:
         """What the recorder was told, by call: the cause."""
-        return {r.call_id: r.ended.cause for r in self.recorder._waiting if r.ended is not None}
+        return {r.call_id: r.ended.cause for r in self.recorder.waiting if r.ended is not None}
 
 
 def full_gateway(reason: str, gateway_id: str = GATEWAY) -> Callable[[PermitRequest], str | None]:

@@ -510,6 +510,6 @@ def test_a_repeat_whose_gateway_no_longer_carries_its_number(
     other = make_gateway(gateway_id=SECOND, prefixes=prefixes)
     world.run(make_plan(gateways=(make_gateway(prefixes=("+44",)), other)))
     world.scheduler.resend(call)
-    ends = [report.ended for report in world.recorder._waiting]
+    ends = [report.ended for report in world.recorder.waiting]
     assert [(ended.status, ended.cause) for ended in ends if ended is not None] == end
     assert world.sent == []

@@ -80,7 +80,7 @@ def test_the_doubt_is_over_once_the_node_has_closed_every_connection() -> None:
     gevent.idle()
     assert loss.delivery_unknown == ["sent"]
     loss.held[1].set()
-    gevent.wait(loss.reconciler._waits)
+    gevent.wait(loss.reconciler.greenlets())
     assert loss.delivery_unknown == []
     assert loss.sent.released_at == NOW
     assert loss.seen.released_at == 0.0
@@ -100,7 +100,7 @@ def test_a_database_that_is_away_keeps_no_call_in_doubt(monkeypatch: pytest.Monk
     monkeypatch.setattr(Loss, "note", away)
     loss = Loss(False)
     loss.held[0].set()
-    gevent.wait(loss.reconciler._waits)
+    gevent.wait(loss.reconciler.greenlets())
     assert loss.delivery_unknown == []
 
 
@@ -108,7 +108,7 @@ def test_a_later_connection_that_the_node_closes_says_nothing_of_an_earlier_one(
     first = Loss(False)
     later = Loss(False, sent=first.sent)
     later.held[0].set()
-    gevent.wait(later.reconciler._waits)
+    gevent.wait(later.reconciler.greenlets())
     assert first.sent.delivery_unknown
     first.reconciler.stop()
 
@@ -117,7 +117,7 @@ def test_what_a_silent_node_may_still_read_counts_in_the_rates_until_it_cannot_o
     settled, shown = Loss(False), Loss(False)
     assert settled.reconciler.unseen() == shown.reconciler.unseen() == ["sent"]
     settled.held[0].set()
-    gevent.wait(settled.reconciler._waits)
+    gevent.wait(settled.reconciler.greenlets())
     shown.sent.show()
     assert settled.reconciler.unseen() == shown.reconciler.unseen() == []
     assert Loss(True).reconciler.unseen() == []

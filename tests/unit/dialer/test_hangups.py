@@ -70,13 +70,13 @@ def test_no_node_waits_for_one_that_is_stuck_and_that_one_is_told_once_at_a_time
     marks[ME] = [to_end("frozen"), to_end("away"), to_end("gone"), to_end("fs2", "c2")]
     for _ in range(3):
         hangups.round()
-        wait_until(lambda: hangups._at_work["fs2"].dead, "the answer")
+        wait_until(lambda: not hangups.telling("fs2"), "the answer")
     assert well.told == ["uuid_kill c2 MANAGER_REQUEST"] * 3
     assert frozen.told == ["uuid_kill c1 MANAGER_REQUEST"]
     stuck.set()
-    wait_until(lambda: hangups._at_work["frozen"].dead, "the end of its patience")
+    wait_until(lambda: not hangups.telling("frozen"), "the end of its patience")
     hangups.round()
-    wait_until(lambda: hangups._at_work["frozen"].dead, "the end of its patience")
+    wait_until(lambda: not hangups.telling("frozen"), "the end of its patience")
     assert len(frozen.told) == 2
 
 
@@ -88,7 +88,7 @@ def test_one_in_turn_looks_after_everybodys(
     hangups = hangups_of(node, turn=lambda: turn)
     marks |= {ME: [to_end("fs1", "mine")], EVERYBODY: [to_end("fs1", "mine"), to_end("fs1", "theirs")]}
     hangups.round()
-    wait_until(lambda: hangups._at_work["fs1"].dead, "the answer")
+    wait_until(lambda: not hangups.telling("fs1"), "the answer")
     assert node.told == [f"uuid_kill {call.call_id} MANAGER_REQUEST" for call in marks[owner]]
 
 
@@ -131,7 +131,7 @@ def test_a_call_that_its_node_does_not_have_is_not_said_to_be_hung_up(
     node.without = {"maybe"}
     for _ in range(3):
         hangups.round()
-        wait_until(lambda: hangups._at_work["alone"].dead, "the answer")
+        wait_until(lambda: not hangups.telling("alone"), "the answer")
         node.without.add("c1")
     assert len(node.told) == 6
     assert logged == [("calls_hung_up", 1)]

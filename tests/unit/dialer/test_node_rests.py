@@ -181,6 +181,6 @@ def test_the_call_that_tries_is_judged_before_what_else_follows_its_end(
     assert process.node_rests.rests("fs1", RUN)
     monkeypatch.setattr(recorder_module, "write", lambda *_: Written([], frozenset({tries.call_id})))
     process.recorder.close(tries, Disposition.NODE_FAULT, NO_MEDIA)
-    process.recorder._write_group()
+    process.recorder.write_group()
     assert len(process.live_calls) == 0
     assert process.node_rests.rests("fs1", RUN)

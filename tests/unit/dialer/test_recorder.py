@@ -114,7 +114,7 @@ class Bench:
             self.recorder.on_event("fs1", event)
 
     def write(self) -> None:
-        self.recorder._write_group()
+        self.recorder.write_group()
 
 
 @pytest.fixture
@@ -333,7 +333,7 @@ def test_ages_count_up_to_the_write_and_not_to_the_event() -> None:
     call = make_call(sent_at=100.0, answered_at=103.0)
     end = Ended(call.call_id, "completed", True, None, 0.0, 7.0, "answered", "NORMAL_CLEARING")
     change = Change(call, 103.0, answered=True, ended=end, ended_at=107.0)
-    _, answered, ended = recorder_module._statements([change], 167.0)
+    _, answered, ended = recorder_module.rows_of([change], 167.0)
     assert (answered[0].age, answered[0].sent_age) == (64.0, 67.0)
     assert (ended[0].age, ended[0].sent_age) == (60.0, 67.0)
 
@@ -341,7 +341,7 @@ def test_ages_count_up_to_the_write_and_not_to_the_event() -> None:
 def test_an_answer_that_was_missed_is_dated_by_what_was_billed(bench: Bench) -> None:
     call = bench.fly()
     bench.take(channel_event(call.call_id, ENDED, make_hangup(billsec=4)))
-    (report,) = bench.recorder._waiting
+    (report,) = bench.recorder.waiting
     bench.write()
     assert call.answered_at == pytest.approx(report.at - 4)
 

@@ -53,7 +53,7 @@ class World:
             self.clock += 1
 
     def ends(self) -> list[str]:
-        return [report.ended.cause for report in self.recorder._waiting if report.ended is not None]
+        return [report.ended.cause for report in self.recorder.waiting if report.ended is not None]
 
 
 @pytest.fixture

@@ -198,15 +198,15 @@ def test_marks_are_deleted_in_batches_in_the_background_and_kept_where_the_node_
     hangup_markers.round()
     gevent.sleep(0)
     assert link.batches == []
-    assert list(hangup_markers._left) == ["fs1"], "what belongs to no node is nobody's"
+    assert list(hangup_markers.left) == ["fs1"], "what belongs to no node is nobody's"
     link.connected = True
     hangup_markers.round()
     hangup_markers.forget("fs1", ["c"])
-    wait_until(lambda: not hangup_markers._left["fs1"], "three marks deleted")
+    wait_until(lambda: not hangup_markers.left["fs1"], "three marks deleted")
     assert link.batches == [["a", "b", "c"]]
     names = [f"call-{number}" for number in range(2 * BATCH + 1)]
     hangup_markers.forget("fs1", names)
-    wait_until(lambda: not hangup_markers._left["fs1"], "the others deleted")
+    wait_until(lambda: not hangup_markers.left["fs1"], "the others deleted")
     assert link.batches[1:] == [names[:BATCH], names[BATCH:-1], names[-1:]]
 
 
@@ -216,14 +216,14 @@ def test_marks_that_a_node_did_not_answer_for_are_deleted_when_it_is_back() -> N
     link.answers = 2
     hangup_markers.forget("fs1", ["a", "b", "c", "d", "e"])
     for left in (["c", "d", "e"], ["e"], ["e"]):
-        wait_until(lambda: hangup_markers._working["fs1"].dead, "the link down")
-        assert list(hangup_markers._left["fs1"]) == left
+        wait_until(lambda: not hangup_markers.working_on("fs1"), "the link down")
+        assert list(hangup_markers.left["fs1"]) == left
         link.answers, link.connected = (0 if left == ["e"] else 2), True
         hangup_markers.round()
-    wait_until(lambda: hangup_markers._working["fs1"].dead, "the link down")
+    wait_until(lambda: not hangup_markers.working_on("fs1"), "the link down")
     link.answers, link.connected = None, True
     hangup_markers.round()
-    wait_until(lambda: not hangup_markers._left["fs1"], "all deleted")
+    wait_until(lambda: not hangup_markers.left["fs1"], "all deleted")
 
 
 def test_a_ring_that_cannot_be_answered_is_logged_and_not_raised() -> None:
@@ -232,7 +232,7 @@ def test_a_ring_that_cannot_be_answered_is_logged_and_not_raised() -> None:
 
     control_bus = cast(ControlBus, SimpleNamespace(ack=ack))
     control = Control(ME, control_bus, SendGate(), NOBODY, lambda: None, lambda _: None, lambda _: True)
-    control._answer("token")
+    control.answer("token")
 
 
 def test_an_answer_comes_once_the_nodes_have_what_was_on_its_way() -> None:
@@ -243,9 +243,7 @@ def test_an_answer_comes_once_the_nodes_have_what_was_on_its_way() -> None:
         return False
 
     control_bus = cast(ControlBus, SimpleNamespace(ack=lambda token, _dialer: told.append(token)))
-    Control(ME, control_bus, SendGate(), NOBODY, lambda: None, lambda _: None, wait_for_nodes)._answer(
-        "token"
-    )
+    Control(ME, control_bus, SendGate(), NOBODY, lambda: None, lambda _: None, wait_for_nodes).answer("token")
     assert told == ["nodes", "token"]
 
 
@@ -282,13 +280,12 @@ def test_the_end_does_not_depend_on_who_takes_a_kill_for_a_lost_server() -> None
                 return
 
     tasks = Tasks(lambda: None)
-    tasks.every(60.0, task)
-    tasks.spawn(deaf)
+    both = tasks.every(60.0, task), tasks.spawn(deaf)
     wait_until(lambda: stubborn, "the task")
     gevent.sleep(0)
     tasks.end(0.1)
     assert stubborn == [1, 2]
-    wait_until(lambda: all(greenlet.dead for greenlet in tasks._greenlets), "the end of both")
+    wait_until(lambda: all(greenlet.dead for greenlet in both), "the end of both")
 
 
 def test_what_is_asked_for_again_and_again_is_done_at_once_and_then_with_gaps() -> None:

@@ -18,48 +18,37 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    found = Clock()
-    monkeypatch.setattr("dialer.recovery.takeover.time.monotonic", lambda: found.now)
-    return found
-
-
-@pytest.fixture
 def cluster() -> Cluster:
     return Cluster([], ME, lambda *_: None, lambda _: None)
 
 
-def successor(cluster: Cluster, live_calls: LiveCalls) -> Takeover:
+def successor(cluster: Cluster, live_calls: LiveCalls, clock: Clock) -> Takeover:
     nobody: Any = None
-    return Takeover(nobody, nobody, nobody, cluster, live_calls, nobody, nobody)
+    return Takeover(nobody, nobody, nobody, cluster, live_calls, nobody, nobody, now=lambda: clock.now)
 
 
-def test_an_adopted_dialer_is_heard_until_a_minute_after_its_last_call(
-    clock: Clock, cluster: Cluster
-) -> None:
-    live_calls, call = LiveCalls(), make_call(sent_by=OTHER)
-    takeover = successor(cluster, live_calls)
+def test_an_adopted_dialer_is_heard_until_a_minute_after_its_last_call(cluster: Cluster) -> None:
+    live_calls, call, clock = LiveCalls(), make_call(sent_by=OTHER), Clock()
+    takeover = successor(cluster, live_calls, clock)
     cluster.adopt(OTHER)
     live_calls.add(call)
     for _ in range(5):
         clock.now += IDLE_SECONDS
-        takeover._release()
+        takeover.release_unneeded()
         assert cluster.adopted == [OTHER]
     live_calls.remove(call.call_id)
     clock.now += IDLE_SECONDS - 1
-    takeover._release()
+    takeover.release_unneeded()
     assert cluster.adopted == [OTHER]
     clock.now += 1
-    takeover._release()
+    takeover.release_unneeded()
     assert cluster.adopted == []
 
 
-def test_what_is_told_while_a_dead_dialer_s_calls_come_is_kept_until_they_are_here(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    takeover, steps = successor(cluster, LiveCalls()), []
+def test_what_is_told_while_a_dead_dialer_s_calls_come_is_kept_until_they_are_here(cluster: Cluster) -> None:
+    takeover, steps = successor(cluster, LiveCalls(), Clock()), []
 
-    def adopt(_takeover: Takeover, _other: str) -> int:
+    def adopt(_other: str) -> list[str]:
         steps.append("adopted")
         raise OSError("the database is away")
 
@@ -67,20 +56,21 @@ def test_what_is_told_while_a_dead_dialer_s_calls_come_is_kept_until_they_are_he
         expect_calls=lambda: steps.append("expected"), calls_came=lambda: steps.append("came")
     )
     takeover.reconciler = cast("Any", SimpleNamespace(recorder=recorder))
-    monkeypatch.setattr(Takeover, "_adopt", adopt)
+    takeover.senders = adopt
     with pytest.raises(OSError, match="away"):
-        takeover._take(OTHER)
+        takeover.take(OTHER)
     assert steps == ["expected", "adopted", "came"], "also where they do not come after all"
 
 
-def test_a_dialer_that_is_adopted_again_is_heard_anew(clock: Clock, cluster: Cluster) -> None:
-    takeover = successor(cluster, LiveCalls())
+def test_a_dialer_that_is_adopted_again_is_heard_anew(cluster: Cluster) -> None:
+    clock = Clock()
+    takeover = successor(cluster, LiveCalls(), clock)
     for _ in range(2):
         cluster.adopt(OTHER)
-        takeover._release()
+        takeover.release_unneeded()
         clock.now += IDLE_SECONDS - 1
-        takeover._release()
+        takeover.release_unneeded()
         assert cluster.adopted == [OTHER]
         clock.now += 1
-        takeover._release()
+        takeover.release_unneeded()
         assert cluster.adopted == []
