@@ -64,6 +64,8 @@ def _call(call_id: str) -> dict[str, Any]:
         "call": call,
         "chip": call_chip(call),
         "waits": call["state"] == QUEUED,
+        # What used up no attempt may be sent again.
+        "over": call["state"] == "ended" and (call["attempt"] is not None or not call["node"]),
         # Of one that no dialer placed there is nothing to tell but why.
         "story": told(call, gateway_names()) if call["node"] else None,
         "meaning": meaning(call["disposition"]),

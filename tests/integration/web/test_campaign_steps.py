@@ -121,10 +121,15 @@ def test_a_test_number_is_called_and_told_of(ready: Site, state: str) -> None:
     for part in ("", "/part"):
         page = browser.get(told + part).text
         assert ("waits for its turn" in words(page), "data-over" in page) == (True, False)
+    ready.sql("UPDATE contact SET status = 'cancelled' WHERE campaign_id = %s", call_id)
+    page = browser.get(f"{told}/part").text
+    assert ("waits for its turn" in words(page), "data-over" in page) == (False, True)
     call_of(
         ready, call_id, phone_number=NUMBER, state="ended", ended_at="2026-01-31T09:00:00Z",
         disposition="busy", cause="USER_BUSY", sip_status=486)  # fmt: skip
-    # Once it is over the page asks no more.
+    # It may be sent again; once it is over the page asks no more.
+    assert "data-over" not in browser.get(f"{told}/part").text
+    ready.sql("UPDATE call SET attempt = 1 WHERE campaign_id = %s", call_id)
     assert "data-over" in browser.get(f"{told}/part").text
     said = words(Browser(ready, "read").get(told).text)
     for part in ("Test call to +14155550123", "busy", "to leave by node fs1", "USER_BUSY"):
