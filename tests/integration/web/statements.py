@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gevent
 import pytest
 
 from models import db
@@ -15,12 +16,15 @@ SETTINGS = ("SET TRANSACTION", "set_config(")
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A list that every statement from now on is added to."""
+    """A list that every statement of this greenlet is added to from now on.
+
+    A page asks in its request's own, and a stop goes on in another."""
     asked: list[str] = []
+    asking = gevent.getcurrent()
     execute = type(db.obj).execute_sql
 
     def noted(self: Any, sql: str, *rest: Any, **options: Any) -> Any:
-        if not any(word in sql for word in SETTINGS):
+        if gevent.getcurrent() is asking and not any(word in sql for word in SETTINGS):
             asked.append(sql)
         return execute(self, sql, *rest, **options)
 
