@@ -57,8 +57,8 @@ class FaultPoint(StrEnum):
 _orders: Path | None = None
 
 
-def arm(orders: Path) -> None:
-    """Obey what is put into this folder from now on."""
+def arm(orders: Path | None) -> None:
+    """Obey what is put into this folder from now on; None: nothing any more."""
     global _orders  # noqa: PLW0603  one for the process, set before anything runs
     _orders = orders
 

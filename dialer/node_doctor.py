@@ -80,8 +80,9 @@ class NodeDoctor:
     ask: Callable[[NodeSettings, Required], Facts] = ask
     exam_seconds: float = EXAM_SECONDS
     now: Callable[[], float] = time.monotonic
+    under_way: set[str] = field(default_factory=set)
+    """The nodes that this dialer examines just now."""
     _due: dict[str, float] = field(default_factory=dict)
-    _under_way: set[str] = field(default_factory=set)
 
     def on_link(self, change: LinkChange) -> None:
         """A node that came up is looked at soon. Never waits."""
@@ -94,11 +95,11 @@ class NodeDoctor:
         nodes, now = self.nodes(), self.now()
         self._due = {name: self._due.get(name, now + SETTLE_SECONDS) for name in nodes}
         for name, node in nodes.items():
-            if self._due[name] > now or name in self._under_way:
+            if self._due[name] > now or name in self.under_way:
                 continue
             self._due[name] = now + EVERY_SECONDS
             if self._take(name):
-                self._under_way.add(name)
+                self.under_way.add(name)
                 self.spawn(partial(self._examine, node))
 
     def _take(self, name: str) -> bool:
@@ -128,7 +129,7 @@ class NodeDoctor:
             )
             self._keep(node.name, facts, findings(node, facts))
         finally:
-            self._under_way.discard(node.name)
+            self.under_way.discard(node.name)
 
     def _keep(self, name: str, facts: Facts, found: Iterable[Finding]) -> None:
         """Write what was found, unless another dialer has taken the node since."""

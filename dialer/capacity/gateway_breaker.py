@@ -107,7 +107,7 @@ def charges(call: LiveCall) -> int:
 @dataclass(slots=True)
 class GatewayBreaker:
     """One process' part of it. `changed(gateway_id, as_it_is)` is called before anything else is dialled;
-    `way_of` says which destination a call's gateway takes its number for."""
+    `way_of` says which destination a call's gateway takes its number for. `change` changes a gateway's rows."""
 
     live_calls: LiveCalls
     changed: Callable[[str, Gateway], None]
@@ -117,6 +117,7 @@ class GatewayBreaker:
     """Gateways whose last calls were at fault, or those to one of their destinations, as far as is known here."""
     heard: Signal = field(default_factory=Signal)
     now: Callable[[], float] = time.monotonic
+    change: gateway_rows.Change = gateway_rows.change
     _reached: dict[Way, bool] = field(default_factory=dict)
     _works: dict[Way, float] = field(default_factory=dict)
     """When it was last noted of each that calls get through; `-inf` where that is to be noted."""
@@ -164,8 +165,7 @@ class GatewayBreaker:
     def take_probe(self, gateway_id: str, prefix: str) -> bool:
         """Whether the next call to a destination may leave by this gateway, which is paused or is for it; of all
         dialers one gets the answer yes."""
-        with db.connection_context():
-            taken = gateway_rows.change(gateway_id, lambda gateway, now: take_probe(gateway, prefix, now))
+        taken = self.change(gateway_id, lambda gateway, now: take_probe(gateway, prefix, now))
         if taken is not None:
             log.info("gateway_probed", gateway_id=gateway_id, prefix=prefix)
         return taken is not None
@@ -178,8 +178,7 @@ class GatewayBreaker:
         """No call left with the probe that was taken: the next one need not wait for it. Never raises for a
         database that is away: the next probe is due in its time then."""
         try:
-            with db.connection_context():
-                gateway_rows.change(gateway_id, lambda gateway, now: return_probe(gateway, prefix, now))
+            self.change(gateway_id, lambda gateway, now: return_probe(gateway, prefix, now))
         except DATABASE_AWAY as error:
             log.warning("probe_not_returned", gateway_id=gateway_id, error=type(error).__name__)
 
@@ -191,10 +190,7 @@ class GatewayBreaker:
 
     def _got_through(self, way: Way, probe: bool) -> None:
         gateway_id, prefix = way
-        with db.connection_context():
-            seen = gateway_rows.change(
-                gateway_id, lambda gateway, now: got_through(gateway, prefix, now, probe=probe)
-            )
+        seen = self.change(gateway_id, lambda gateway, now: got_through(gateway, prefix, now, probe=probe))
         self._works[way] = self.now()
         if seen is None:
             return
@@ -220,8 +216,7 @@ class GatewayBreaker:
             after, given_back = refused(gateway, self._refusals(gateway, prefix, signs, now), now)
             return after if after != gateway else None
 
-        with db.connection_context():
-            seen = gateway_rows.change(gateway_id, decide)
+        seen = self.change(gateway_id, decide)
         if seen is not None:
             self.degraded.add(gateway_id)
             self.changed(gateway_id, seen.after)

@@ -74,11 +74,16 @@ class Changed:
     after: Gateway
 
 
-def change(gateway_id: str, decide: Callable[[Gateway, datetime], Gateway | None]) -> Changed | None:
-    """Change a gateway by what `decide` makes of it now, on the connection that the caller holds; None where that is
-    nothing, or it is gone."""
+Decide = Callable[[Gateway, datetime], Gateway | None]
+"""What a gateway, as it is at a time, is to be; None: as it is."""
+Change = Callable[[str, Decide], Changed | None]
+
+
+def change(gateway_id: str, decide: Decide) -> Changed | None:
+    """Change a gateway by what `decide` makes of it now; None where that is nothing, or it is gone. Raises what a
+    database that is away raises."""
     key = uuid.UUID(gateway_id)
-    with db.atomic():
+    with db.connection_context(), db.atomic():
         found = rows(_GATEWAY, key)
         if not found:
             return None

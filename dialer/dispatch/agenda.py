@@ -104,7 +104,7 @@ class Agenda:
             campaign = self._campaigns.get(campaign_id)
             if campaign is not None and campaign.look_at == at:
                 self._ready.setdefault(campaign_id)
-        for campaign_id in self._caps.due(now, self._fairest):
+        for campaign_id in self._caps.due(now, self.fairest):
             self._ready.setdefault(campaign_id)
         found = [one for name in self._ready if (one := self._campaigns.get(name)) is not None]
         self._ready.clear()
@@ -195,7 +195,19 @@ class Agenda:
         at = self._caps.next_at()
         return min([*times, *([] if at is None else [at])], default=None)
 
-    def _fairest(self, waiting: Iterable[str]) -> Iterator[str]:
+    def next_look(self, campaign_id: str) -> float | None:
+        """When this campaign is looked at where nothing happens to it before, `-inf` for at once; None where it never
+        would be."""
+        campaign = self._campaigns.get(campaign_id)
+        if campaign is None:
+            return None
+        if campaign_id in self._ready:
+            return float("-inf")
+        times = [at for at in (campaign.look_at,) if (at, campaign_id) in self._later]
+        at = self._caps.asked_at(campaign_id)
+        return min([*times, *([] if at is None else [at])], default=None)
+
+    def fairest(self, waiting: Iterable[str]) -> Iterator[str]:
         """Of those that wait for a cap the next to be served first. By their places in the line alone a tenant of
         many campaigns, or single calls, would get a cap that all share to itself."""
         by_tenant: dict[str, dict[str, int]] = defaultdict(dict)

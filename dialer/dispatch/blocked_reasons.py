@@ -100,6 +100,11 @@ class BlockedReasons:
         said = self._said.get(campaign_id)
         return None if said is None else said.reason
 
+    def since(self, campaign_id: str) -> float | None:
+        """Since when each decision about a campaign has said so; None where there was none."""
+        said = self._said.get(campaign_id)
+        return None if said is None else said.since
+
     def news(self, plans: Mapping[str, Plan]) -> list[tuple[str, str | None, str | None]]:
         """(campaign, reason, when) where the rows, as `plans` show them, say something else, or not since when. What
         is not dialled any more is forgotten."""
@@ -139,7 +144,11 @@ class BlockedReasons:
         except BaseException:
             self._stale |= stale
             raise
-        for campaign_id, reason in zip(campaigns, reasons, strict=True):
+        self.written(dict(zip(campaigns, reasons, strict=True)), changed)
+
+    def written(self, reasons: Mapping[str, str | None], changed: Mapping[str, str | None]) -> None:
+        """These reasons were to be in the rows; `changed` is what those rows say now that were changed by that."""
+        for campaign_id, reason in reasons.items():
             if changed.get(campaign_id) is not None:
                 self._shown.add(campaign_id)
                 if self.word(campaign_id) is None:

@@ -108,6 +108,10 @@ class CapWaits:
         """Whether a campaign waits for a cap."""
         return any(campaign_id in cap.waiters for cap in self._caps.values())
 
+    def asked_at(self, campaign_id: str) -> float | None:
+        """When the first cap that a campaign waits for is asked again; None where it waits for none."""
+        return min((cap.until for cap in self._caps.values() if campaign_id in cap.waiters), default=None)
+
     def free(self, key: CapKey, now: float) -> bool:
         """A slot of it came free here; whether anybody waits for one."""
         cap = self._caps.get(key)

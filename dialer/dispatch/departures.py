@@ -197,10 +197,11 @@ class Departures:
         """Nothing leaves any more."""
         for item in list(self.lapsed.values()):
             self.withdraw(item.call)
+        left = self.queued()
         for queue in self._queues.values():
-            heap, queue.heap = queue.heap, []
-            for _, _, call, _, _ in heap:
-                self.withdraw(call)
+            queue.heap = []
+        for call in left:
+            self.withdraw(call)
 
     def send_due(self, node: str) -> float | None:
         """Write what leaves by a node now, in order; the seconds until the next turn, None where nothing waits."""
@@ -212,6 +213,10 @@ class Departures:
             _, _, call, request, permit = heapq.heappop(queue.heap)
             self._send(call, request, permit)
         return None
+
+    def queued(self) -> list[LiveCall]:
+        """The calls that have their turn."""
+        return [call for queue in self._queues.values() for _, _, call, _, _ in queue.heap]
 
     def nodes(self) -> list[str]:
         """The nodes that calls have left by."""

@@ -26,7 +26,7 @@ LAST_SECONDS = 1800.0
 
 
 @dataclass(slots=True)
-class _Rest:
+class Rest:
     """A node's ends without media in a row, of its run `core_uuid`; monotonic. It rests until `until`, None where it
     was not told to yet, for the `times`-th time."""
 
@@ -43,7 +43,8 @@ class NodeRests:
 
     live_calls: LiveCalls
     now: Callable[[], float] = time.monotonic
-    _rests: dict[str, _Rest] = field(default_factory=dict)
+    by_node: dict[str, Rest] = field(default_factory=dict)
+    """Of each node that ended calls without media: how often, and until when it rests."""
 
     def after_commit(self, commit: Commit) -> None:
         """Hear which calls had no media, and which were answered since."""
@@ -63,25 +64,25 @@ class NodeRests:
         up = self.live_calls.on_node(node)
         for call in up:
             self._note_answer(call)
-        return node in self._rests and any(call.claimed_at >= found.until for call in up)
+        return node in self.by_node and any(call.claimed_at >= found.until for call in up)
 
     def tries(self, node: str) -> bool:
         """Whether the next call by this node is the one that tries it."""
-        found = self._rests.get(node)
+        found = self.by_node.get(node)
         return found is not None and found.until is not None
 
-    def _of_run(self, node: str, core_uuid: str | None) -> _Rest | None:
-        found = self._rests.get(node)
+    def _of_run(self, node: str, core_uuid: str | None) -> Rest | None:
+        found = self.by_node.get(node)
         if found is not None and core_uuid and found.core_uuid and core_uuid != found.core_uuid:
-            del self._rests[node]
+            del self.by_node[node]
             return None
         return found
 
     def _note_answer(self, call: LiveCall) -> None:
-        found = self._rests.get(call.node)
+        found = self.by_node.get(call.node)
         if found is None or call.answered_at is None or call.answered_at <= found.last_at:
             return
-        del self._rests[call.node]
+        del self.by_node[call.node]
         if found.until is not None:
             log.info("node_has_media", node=call.node)
 
@@ -90,7 +91,7 @@ class NodeRests:
             self._note_answer(other)
         found = self._of_run(call.node, call.core_uuid)
         if found is None:
-            found = self._rests[call.node] = _Rest(call.core_uuid)
+            found = self.by_node[call.node] = Rest(call.core_uuid)
         if found.until is not None and call.claimed_at < found.until:
             # It had left before that was known.
             return

@@ -180,7 +180,7 @@ class Scheduler:
         """One look; returns the seconds until the next is worth taking."""
         looked: list[DialledCampaign] = []
         try:
-            return self._look(looked)
+            return self.one_look(looked)
         except (LimiterUnavailable, Fenced):
             self._put_off(looked, "no_redis")
         except DATABASE_AWAY as error:
@@ -191,7 +191,8 @@ class Scheduler:
             self._put_off(looked, None)
         return UNAVAILABLE_SECONDS
 
-    def _look(self, looked: list[DialledCampaign]) -> float:
+    def one_look(self, looked: list[DialledCampaign]) -> float:
+        """The look that `step` takes, which notes in `looked` whom it looked at; whatever it meets it raises."""
         self.departures.let_go()
         now = self.now()
         # After a takeover thousands may wait: asked for at once, the answer would outlast the life of their permits.

@@ -66,9 +66,7 @@ class Doctor:
         self.clock += after
         before = len(self.asked)
         self.part.round()
-        wait_until(
-            lambda: self.part._under_way <= self.hanging.keys() & {*self.asked}, "all that do not hang"
-        )
+        wait_until(lambda: self.part.under_way <= self.hanging.keys() & {*self.asked}, "all that do not hang")
         return sorted(self.asked[before:])
 
     def came_up(self, name: str) -> None:

@@ -136,12 +136,12 @@ def test_a_node_without_ports_disturbs_few_and_is_tried_with_one_call_before_the
     disturbed = calls_of(house.node)
     assert disturbed < people / 2
     rests = dialer.process.node_rests
-    rests._rests["fs1"].until = 0.0
+    rests.by_node["fs1"].until = 0.0
     wait_until(lambda: calls_of(house.node) > disturbed, "the call that tries it")
-    wait_until(lambda: rests._rests["fs1"].times == 2, "a longer rest")
+    wait_until(lambda: rests.by_node["fs1"].times == 2, "a longer rest")
     assert calls_of(house.node) == disturbed + 1
     house.node.clear()
-    rests._rests["fs1"].until = 0.0
+    rests.by_node["fs1"].until = 0.0
     wait_until(lambda: calls_of(house.node) > disturbed + 6, "the others")
     assert {row["attempts"] for row in contacts(campaign_id) if row["disturbed"]} == {0}
 

@@ -112,7 +112,7 @@ class Dialer:
         """One look of its scheduler, until all that it claimed has had its turn."""
         self.dispatch.read_plans()
         self.dispatch.scheduler.wake_all()
-        self.dispatch.scheduler._look([])
+        self.dispatch.scheduler.one_look([])
         departures = self.dispatch.departures
         for node in departures.nodes():
             while (left := departures.send_due(node)) is not None:

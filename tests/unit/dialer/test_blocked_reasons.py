@@ -87,7 +87,7 @@ def test_a_word_is_as_old_as_the_first_decision_that_said_so() -> None:
         clock[0] += seconds
         reasons.tell(CAMPAIGN, word)
         assert reasons.word(CAMPAIGN) == word
-        assert reasons._said[CAMPAIGN].since == since
+        assert reasons.since(CAMPAIGN) == since
 
 
 def test_the_first_decision_to_dial_has_the_row_written_at_once() -> None:
@@ -100,7 +100,7 @@ def test_the_first_decision_to_dial_has_the_row_written_at_once() -> None:
     reasons.tell(CAMPAIGN, None)
     assert not reasons.gone.is_set()  # the row never said so
     reasons.tell(CAMPAIGN, "no_redis")
-    reasons._shown.add(CAMPAIGN)
+    reasons.written({CAMPAIGN: "no_redis"}, {CAMPAIGN: "no_redis"})
     reasons.tell(CAMPAIGN, "halted")
     assert not reasons.gone.is_set()
     reasons.tell(CAMPAIGN, None)
@@ -122,7 +122,7 @@ def test_a_row_that_was_read_before_the_word_was_written_is_written_all_the_same
     """Plans are read once a second: one of before shows nothing where the row says `no_redis` by now."""
     reasons, before = BlockedReasons(), {CAMPAIGN: make_plan()}
     reasons.tell(CAMPAIGN, "no_redis")
-    reasons._shown.add(CAMPAIGN)
+    reasons.written({CAMPAIGN: "no_redis"}, {CAMPAIGN: "no_redis"})
     reasons.tell(CAMPAIGN, None)
     assert reasons.news(before) == [(CAMPAIGN, None, None)]
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dialer import fault_points
 from dialer.fault_points import FaultPoint, arm, hit
 from settings import Settings, SettingsError
 
 
 @pytest.fixture
-def orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(fault_points, "_orders", None)
+def orders(tmp_path: Path) -> Iterator[Path]:
     arm(tmp_path)
-    return tmp_path
+    yield tmp_path
+    arm(None)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 def test_an_unarmed_process_passes_every_point(
     tmp_path: Path, signals: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fault_points, "_orders", None)
+    arm(None)
     monkeypatch.chdir(tmp_path)
     (tmp_path / FaultPoint.CLAIMED).write_text("KILL")
     hit(FaultPoint.CLAIMED)

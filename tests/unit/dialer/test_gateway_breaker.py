@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from dialer.capacity.gateway_breaker import (
     is_fault,
     shows_that_it_works,
 )
+from dialer.capacity.gateway_pauses import Gateway, Standing
+from dialer.capacity.gateway_rows import Decide
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import call_end
 from dialer.record.outcomes import Ended
@@ -22,6 +26,7 @@ from tests.unit.dialer.factories import channel_event, make_call, make_commit, m
 
 GATEWAY = make_call().gateway_id
 WAY = (GATEWAY, "+1")
+NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
 
 
 def ended(status: int | None, cause: str = "CALL_REJECTED", **changes: Any) -> tuple[LiveCall, Ended]:
@@ -120,15 +125,20 @@ def test_a_ringing_probe_is_noted() -> None:
 
 
 @pytest.mark.parametrize("left", [False, True])
-def test_a_probe_that_never_left_is_given_back(monkeypatch: pytest.MonkeyPatch, left: bool) -> None:
-    returned: list[str] = []
-    monkeypatch.setattr(
-        GatewayBreaker, "return_probe", lambda _, gateway_id, _prefix: returned.append(gateway_id)
-    )
+def test_a_probe_that_never_left_is_given_back(left: bool) -> None:
+    probed = Gateway(Standing(paused_at=NOW, probe_at=NOW + timedelta(hours=1), probes=1))
+    returned: list[tuple[str, Standing]] = []
+
+    def change(gateway_id: str, decide: Decide) -> None:
+        after = decide(probed, NOW)
+        assert after is not None
+        returned.append((gateway_id, after.whole))
+
     call, end = ended(None, "DESTINATION_OUT_OF_ORDER", probe=True)
     if not left:
         call = make_call(probe=True)
         end = call_end.withdrawn(call, "NOT_SENT", None)
     gateways, _ = breaker(call)
+    gateways.change = change
     gateways.after_commit(make_commit({call.call_id: end}, call))
-    assert returned == ([] if left else [GATEWAY])
+    assert returned == ([] if left else [(GATEWAY, replace(probed.whole, probe_at=NOW, probes=0))])

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from peewee import OperationalError
 
-from dialer.dispatch.scheduler import Scheduler
 from dialer.live_calls import LiveState
 from limits.caps import NodeCaps
 from limits.errors import LimiterUnavailable
@@ -29,16 +28,9 @@ REASONS = (
 )
 
 
-def forgotten(scheduler: Scheduler) -> list[str]:
+def forgotten(world: World) -> list[str]:
     """Campaigns that nothing known would have looked at."""
-    agenda = scheduler.agenda
-    later = {(at, name) for at, name in agenda._later}
-    waiting = {name for cap in agenda._caps._caps.values() for name in cap.waiters}
-    return [
-        name
-        for name, one in agenda._campaigns.items()
-        if name not in agenda._ready and name not in waiting and (one.look_at, name) not in later
-    ]
+    return [name for name in world.plans if world.scheduler.agenda.next_look(name) is None]
 
 
 def raises(draw: random.Random, *errors: Exception) -> None:
@@ -80,10 +72,8 @@ def test_every_campaign_is_looked_at_again_whatever_happened(seed: int) -> None:
         try:
             world.step(draw.choice([0.0, 0.01, 0.1, 0.3, 1.0]))
         finally:
-            assert forgotten(world.scheduler) == []
-        queued = [
-            call.call_id for queue in world.departures._queues.values() for _, _, call, _, _ in queue.heap
-        ]
+            assert forgotten(world) == []
+        queued = [call.call_id for call in world.departures.queued()]
         assert len(queued) == len(set(queued))
         assert not set(queued) & world.departures.lapsed.keys()
         assert not (set(queued) | world.departures.lapsed.keys()) & set(world.sent)

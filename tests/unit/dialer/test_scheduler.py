@@ -372,13 +372,18 @@ def test_a_greenlet_that_is_started_again_dials_and_repeats(world: World) -> Non
     greenlet = gevent.spawn(world.scheduler.run)
     gevent.sleep(0)
     greenlet.kill()
-    assert world.scheduler._ended
+    world.may_send = True
+    between, call = make_call(claimed_at=world.clock), make_call(claimed_at=world.clock)
+    world.live_calls.add(between)
+    assert world.scheduler.resend(between)
+    assert world.departures.lapsed == {}
+    world.may_send = False
     again = gevent.spawn(world.scheduler.run)
     gevent.sleep(0)
     world.may_send = True
-    call = make_call(claimed_at=world.clock)
     world.live_calls.add(call)
     assert world.scheduler.resend(call)
+    assert world.departures.lapsed.keys() == {call.call_id}
     assert world.ends() == {}
     again.kill()
 
@@ -445,7 +450,7 @@ def test_after_a_limiter_without_state_batches_grow_again(world: World) -> None:
 def test_what_nobody_woke_and_nothing_is_due_for_is_not_looked_at() -> None:
     world = World()
     world.run(*many_plans(1000, max_concurrent_calls=2), contacts=0)
-    while world.scheduler.agenda._ready:
+    while world.scheduler.agenda.next_at() == float("-inf"):
         world.step()
     assert len(world.finished) == 1000
     (busy,) = many_plans(1)

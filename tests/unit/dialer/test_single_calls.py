@@ -69,7 +69,7 @@ def test_who_asks_for_many_single_calls_has_no_more_turns_than_others(
 def test_of_those_that_wait_for_a_shared_cap_others_single_calls_go_in_turn() -> None:
     asks = [make_plan(campaign_id=f"s{n}", tenant_id="loud", single_call=True) for n in range(9)]
     agenda, _ = agenda_of(*asks, make_plan(campaign_id="c", tenant_id="quiet"))
-    assert "c" in list(agenda._fairest([*(plan.campaign_id for plan in asks), "c"]))[:2]
+    assert "c" in list(agenda.fairest([*(plan.campaign_id for plan in asks), "c"]))[:2]
 
 
 def test_what_is_full_for_campaigns_is_not_for_single_calls() -> None:
@@ -86,7 +86,7 @@ def test_of_those_that_wait_single_calls_are_served_first() -> None:
     campaigns, single = many_plans(2), make_plan(single_call=True, campaign_id="s")
     agenda, _ = agenda_of(*campaigns, single)
     waiting = [*(plan.campaign_id for plan in campaigns), "s"]
-    assert next(agenda._fairest(waiting)) == "s"
+    assert next(agenda.fairest(waiting)) == "s"
 
 
 def test_each_plan_names_the_cap_that_a_denial_speaks_of() -> None:
