@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from models import CallState, db, rows
 
@@ -91,6 +91,9 @@ def total(
 
 def _whole_days(since: datetime | None, before: datetime | None) -> tuple[Given | None, list[Given]]:
     """The days of UTC that lie within a time, None where there is none, and what of it they leave at its ends."""
+    if since is not None and since.astimezone(UTC).date() == date.max:
+        # No midnight comes after it.
+        return None, [_within(since, before)]
     first = None if since is None else _midnight(since, up=True)
     last = None if before is None else _midnight(before, up=False)
     if first is not None and last is not None and first >= last:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from campaigns.errors import CampaignsError
 from models import rows_as
@@ -60,10 +60,12 @@ def span(start: datetime | None, end: datetime | None, step_seconds: int, now: d
     """The stretch that is asked for: of the last steps until `now`, or of the first from `start` on, where only one
     end or none is said. Raises SpanRefusedError."""
     longest = timedelta(seconds=MOST_STEPS * step_seconds)
+    # Compared as a difference: a moment may be so early or late that no other is that far from it.
     if end is None:
-        end = now if start is None else min(now, start + longest)
+        end = now if start is None or now - start <= longest else start + longest
     if start is None:
-        start = end - timedelta(seconds=DEFAULT_STEPS * step_seconds)
+        back = timedelta(seconds=DEFAULT_STEPS * step_seconds)
+        start = max(end, datetime.min.replace(tzinfo=UTC) + back) - back
     if start >= end:
         raise SpanRefusedError("from", start, "it must be before to")
     if end - start > longest:

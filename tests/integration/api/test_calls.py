@@ -302,6 +302,8 @@ def test_calls_are_found_by_their_time_and_their_number(site: Site, monkeypatch:
     one = site.get("/calls", query_string=number | asked | {"campaign_id": campaign_ids[1]}).json
     assert ([call["seq"] for call in one["calls"]], one["total"]) == ([3], 1)
     assert site.get("/calls", query_string={"phone_number": "+19995550123"}).json["total"] == 0
+    for last in ("9999-12-31T00:00:00Z", "9999-12-31T23:59:59Z"):
+        assert site.get("/calls", query_string={"from": last}).json["total"] == 0
     assert site.get("/calls", query_string=number, tenant="other").json["total"] == 0
     refused = site.get("/calls", query_string={"from": asked["to"], "to": asked["from"]})
     assert (refused.status_code, "it must be before to" in refused.text) == (400, True)

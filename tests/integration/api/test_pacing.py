@@ -122,6 +122,8 @@ def test_without_a_span_the_last_300_steps_are_told(site: Site) -> None:
         ({"step_seconds": 0}, "step_seconds is 0; it must be a whole number from 1 to 3600."),
         ({"from": BEGIN, "to": BEGIN}, f"from is '{BEGIN}'; it must be before to."),
         ({"from": "2999-01-01T00:00:00Z"}, "from is '2999-01-01T00:00:00.000Z'; it must be before to."),
+        ({"from": "9999-12-31T23:59:59Z"}, "from is '9999-12-31T23:59:59.000Z'; it must be before to."),
+        ({"to": "0001-01-01T00:00:00Z"}, "from is '0001-01-01T00:00:00.000Z'; it must be before to."),
         (
             {"from": BEGIN, "to": "2026-01-31T10:00:01Z"},
             "to is '2026-01-31T10:00:01.000Z'; it must be at most 3600 steps of 1 s after from.",

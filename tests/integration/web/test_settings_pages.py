@@ -154,6 +154,12 @@ def test_limits_are_read_by_the_tenant_and_set_by_the_platform(site: Site) -> No
     platform, admin = Browser(site, "platform"), Browser(site, "admin")
     assert admin.post("/limits", concurrent_max="9").status_code == 403
     assert platform.post("/limits", concurrent_max="-1").status_code == 400
+    huge = platform.post("/limits", concurrent_max="9" * 20)
+    assert (huge.status_code, "Calls at once" in huge.text, f'value="{"9" * 20}"' in huge.text) == (
+        400,
+        True,
+        True,
+    )
     assert platform.post("/limits", concurrent_max="9", daily_calls_max="0").status_code == 303
     assert (
         "Calls at once 9 Of these, kept for single calls 0 Calls in a minute no limit Calls in a day (UTC) 0"
