@@ -14,7 +14,7 @@ from bench.table import Bound, Figure
 from dialer.dispatch.claims import ClaimRequest, claim
 from dialer.dispatch.due import due
 from dialer.record.outbox import Outbox
-from dialer.record.outcomes import Answered, Ended, Seen, write
+from dialer.record.outcome_rows import Answered, Ended, Seen, write
 from live.publisher import Publisher, PublishOutcome
 from live.stream_events import StreamEvent
 from local.postgres import EmbeddedPostgres

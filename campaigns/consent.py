@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from campaigns.cell_times import moment_of
 from campaigns.columns import CellRefused, Columns
 from campaigns.errors import quoted
-from campaigns.moments import moment_of
 
 AT, SOURCE = "consent_at", "consent_source"
 SOURCE_MAX = 200

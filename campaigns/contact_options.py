@@ -6,9 +6,9 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from campaigns.cell_times import moment_of
 from campaigns.columns import CellRefused
 from campaigns.errors import quoted
-from campaigns.moments import moment_of
 
 CLIENT_TOKEN, EXPIRES_AT, PRIORITY = "client_token", "expires_at", "priority"
 NAMES = (CLIENT_TOKEN, EXPIRES_AT, PRIORITY)

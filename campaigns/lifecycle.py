@@ -98,7 +98,7 @@ def stop(campaign_id: uuid.UUID, tenant_id: str, *, hangup: bool = False) -> Act
     """End a campaign for good. Nothing changes in an ended one, but that with `hangup` its calls have to end.
 
     Whoever still waits counts as cancelled from now on; the caller then has them cancelled (`campaigns.stopping`),
-    and the calls marked (`hangups.mark_campaign`). Raises CampaignNotFoundError.
+    and the calls marked (`calls_to_end.mark_campaign`). Raises CampaignNotFoundError.
     """
     status, answer = _lock_and_check(campaign_id, tenant_id, Action.STOP)
     if hangup:

@@ -1,9 +1,9 @@
 """Retry policy: attempt counted or not, and when the next is due. Pure.
 
-A new attempt under an id of its own; the same call sent once more is `dialer/recovery/decisions.py`, another gateway
-within an attempt `campaigns/routing.py`. Source of the table: the product's outcome defaults. "Counts" means that the
-call uses up one of the contact's attempts; a fault of the platform never does, within a bound, so that a broken
-gateway cannot dial for ever.
+A new attempt under an id of its own; the same call sent once more is `dialer/recovery/resend_or_close.py`, another
+gateway within an attempt `campaigns/routing.py`. Source of the table: the product's outcome defaults. "Counts" means
+that the call uses up one of the contact's attempts; a fault of the platform never does, within a bound, so that a
+broken gateway cannot dial for ever.
 """
 
 from __future__ import annotations

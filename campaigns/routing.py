@@ -3,7 +3,7 @@
 Called by the dialer. The order is that of least-cost routing: the longest prefix that matches the number, then the
 cheapest, then the order in which the operator named them. Another gateway is tried only where the end of a call
 proves that nobody was reached: a person whose phone rang must not be called a second time for one attempt. A further
-attempt is `campaigns/retry.py`, the same call sent once more `dialer/recovery/decisions.py`.
+attempt is `campaigns/retry.py`, the same call sent once more `dialer/recovery/resend_or_close.py`.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import BinaryIO
 
+from campaigns.cell_times import moment_of
 from campaigns.column_names import is_phone_column
 from campaigns.columns import Limits, named_width
 from campaigns.copy_rows import ENOUGH_BYTES, ESCAPES, NULL, CopyRows
@@ -20,7 +21,6 @@ from campaigns.encodings import open_text
 from campaigns.errors import CampaignsError, ListRefused, NumberRefused, quoted
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import ImportCounts
-from campaigns.moments import moment_of
 from campaigns.numbers import phone_number
 from campaigns.phone_column import no_phone_message
 from campaigns.suppressed_prefix import PREFIX_MARK, prefix_of

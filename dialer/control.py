@@ -22,8 +22,8 @@ from gevent.event import Event as Signal
 from coordination.control_bus import ControlBus
 from coordination.errors import ControlBusUnavailable
 from coordination.topics import Topic
+from dialer.calls_to_end import Hangups
 from dialer.dispatch.node_orders import STALLED_SECONDS
-from dialer.hangups import Hangups
 from dialer.send_gate import SendGate, Suppressed
 from models import Pool, db
 

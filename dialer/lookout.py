@@ -15,17 +15,17 @@ from typing import Any
 
 from gevent.event import Event as Signal
 
-from campaigns import erasure, expiry, hangups, schedules, stopping, suppressed_contacts
+from campaigns import calls_to_end, erasure, expiry, schedules, stopping, suppressed_contacts
 from campaigns.suppression_match import suppressed
+from dialer.calls_to_end import Hangups
 from dialer.dispatch import claims, node_entries, plan_rows
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.nodes import Nodes
 from dialer.erasures import Erasures
-from dialer.hangups import Hangups
 from dialer.record import cdr_inbox
 from dialer.recovery import takeover
 from dialer.recovery.maybe_live import MaybeLiveSlots
-from dialer.schedules import Schedules
+from dialer.starts_and_deadlines import Schedules
 from dialer.suppressions import NOTHING, Suppressions, Unsent
 from models import Pool, db
 
@@ -37,7 +37,7 @@ _SUPPRESSED = suppressed(
 )
 _BEING_ERASED = claims.BEING_ERASED.format(tenant="call.tenant_id")
 LOOK = f"""
-SELECT {hangups.WANTED} AS hangups,
+SELECT {calls_to_end.WANTED} AS hangups,
     {stopping.LEFT} AS stops,
     {expiry.WAITS} AS expired,
     {cdr_inbox.WAITS} AS records,

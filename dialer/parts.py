@@ -26,6 +26,7 @@ from coordination.topics import Topic
 from coordination.turns import Turns
 from dialer.abandon_guard import LOOK_SECONDS as ABANDONED_EVERY_SECONDS
 from dialer.abandon_guard import AbandonGuard
+from dialer.calls_to_end import Hangups
 from dialer.capacity.agent_breaker import AgentBreaker
 from dialer.capacity.backpressure import BackPressure
 from dialer.capacity.gateway_breaker import GatewayBreaker
@@ -50,7 +51,6 @@ from dialer.erasures import LOOK_SECONDS as ERASURES_EVERY_SECONDS
 from dialer.erasures import Erasures
 from dialer.expiry import LOOK_SECONDS as EXPIRY_EVERY_SECONDS
 from dialer.expiry import Expiry
-from dialer.hangups import Hangups
 from dialer.housekeeping import EVERY_SECONDS, Housekeeping
 from dialer.identity import Identity
 from dialer.leftover_stops import LOOK_SECONDS as STOPS_EVERY_SECONDS
@@ -63,7 +63,7 @@ from dialer.openings_ahead import OpeningsAhead
 from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.following import Following
 from dialer.record.outbox import SWEEP_SECONDS, Outbox
-from dialer.record.outcomes import record_pool
+from dialer.record.outcome_rows import record_pool
 from dialer.record.recorder import Recorder
 from dialer.recovery.audit import Audit
 from dialer.recovery.hangup_markers import LOOK_SECONDS, HangupMarkers
@@ -72,8 +72,8 @@ from dialer.recovery.node_restart import NodeRestarts
 from dialer.recovery.reconciler import Reconciler
 from dialer.recovery.restored_database import DatabaseGuard
 from dialer.recovery.takeover import Takeover
-from dialer.schedules import Schedules
 from dialer.send_gate import SendGate
+from dialer.starts_and_deadlines import Schedules
 from dialer.suppressions import LOOK_SECONDS as SUPPRESSIONS_EVERY_SECONDS
 from dialer.suppressions import Suppressions
 from dialer.switch_listener import EventListener, LinkListener

@@ -1,6 +1,6 @@
 """Moves retries that fall due while their calling window is shut to its next opening, spread behind it.
 
-A retry moves as its call ends (`record/outcomes.py`), where the opening is known by then. One that is due in more
+A retry moves as its call ends (`record/outcome_rows.py`), where the opening is known by then. One that is due in more
 than two weeks is looked at here, once openings are written as far as that. Callbacks, and who waits for something
 else than his retry, keep their times.
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 from peewee import PeeweeException
 from psycopg import Error as DriverError
 
-from migrations import keys
+from migrations import api_keys
 from migrations.runner import is_contracted, migrate
 from server_faults import reason_of
 from server_urls import without_secrets
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         for warning in settings.warnings:
             _complain(warning)
         return new_key(settings, asked) if asked.command else release(settings)
-    except (SettingsError, keys.NoKeyMadeError) as error:
+    except (SettingsError, api_keys.NoKeyMadeError) as error:
         _complain(str(error))
         return 2
     except (PeeweeException, DriverError) as error:
@@ -45,7 +45,7 @@ def release(settings: Settings) -> int:
         _say(f"applied {name}")
     if not is_contracted(settings.database_url):
         _say("What the last release needs stays: a dialer of it is at work. Run this again once it is gone.")
-    for sentence in keys.prepare(settings.database_url, settings.secret_key, settings.bootstrap_key):
+    for sentence in api_keys.prepare(settings.database_url, settings.secret_key, settings.bootstrap_key):
         _say(sentence)
     return 0
 
@@ -57,12 +57,14 @@ def new_key(settings: Settings, asked: argparse.Namespace) -> int:
     show: Callable[[str], object] = _say
     if asked.into is not None:
         into: Path = asked.into
-        show = lambda key: keys.write(into, key)  # noqa: E731
-    wanted = keys.Wanted(asked.role, asked.tenant, asked.name)
+        show = lambda key: api_keys.write(into, key)  # noqa: E731
+    wanted = api_keys.Wanted(asked.role, asked.tenant, asked.name)
     try:
-        made = keys.make(settings.database_url, settings.secret_key, wanted, show, if_none=asked.if_none)
+        made = api_keys.make(settings.database_url, settings.secret_key, wanted, show, if_none=asked.if_none)
     except OSError as error:
-        raise keys.NoKeyMadeError(f"The key cannot be written to {asked.into}: {error.strerror}.") from error
+        raise api_keys.NoKeyMadeError(
+            f"The key cannot be written to {asked.into}: {error.strerror}."
+        ) from error
     if made and asked.into is not None:
         _say(f"wrote a key of role {asked.role} to {asked.into}")
     return 0

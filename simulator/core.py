@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from simulator.admission import Admission
 from simulator.channels import Channels
 from simulator.events import Hub
 from simulator.faults import Faults
@@ -12,6 +11,7 @@ from simulator.journal import Journal
 from simulator.ledger import LedgerSink
 from simulator.routing import Router
 from simulator.scheduler import Clock, Scheduler
+from simulator.session_limits import Admission
 
 RunApi = Callable[[str, str, float], str]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.admission import Admission
+from simulator.session_limits import Admission
 from simulator.status_texts import spelled_duration
 
 SOURCE = ("switch_core.c", "send_heartbeat", 95)

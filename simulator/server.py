@@ -18,7 +18,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from simulator.admission import Admission
 from simulator.apis import Apis
 from simulator.cdr import CdrFiles
 from simulator.connections import Connection, Connections
@@ -37,6 +36,7 @@ from simulator.number_plan import Mix, by_number
 from simulator.render import Renderer
 from simulator.routing import Router
 from simulator.scheduler import Clock, Scheduler
+from simulator.session_limits import Admission
 from simulator.switch import Switch
 
 IDLE_SECONDS: Final = 1.0

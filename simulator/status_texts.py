@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 
-from simulator.admission import Admission
 from simulator.calls import ANSWERED, EXECUTING, Call
 from simulator.render import stamp
+from simulator.session_limits import Admission
 
 _RULE = "=" * 97
 

@@ -91,7 +91,7 @@ class Call(Table):
     """One send: committed before the originate leaves, under the id that the switch knows it by. `failover`: it
     proved that nobody was reached, and its contact is sent again by another gateway. `doubtful`: it was written, and
     whether its node has it is not known, nor may it ever be. `slot_until`: it has ended for its contact, may be up
-    all the same until then, and keeps its slots. `hangup_at`: since when it has to end (`campaigns/hangups.py`).
+    all the same until then, and keeps its slots. `hangup_at`: since when it has to end (`campaigns/calls_to_end.py`).
     `ring_seconds` and `max_seconds` are its agent's at the claim; null in rows of before. `second_leg_gateway_id`: by
     which its agent is reached. `retry_seconds`: so long after its end the contact was to be called again."""
 

@@ -34,10 +34,10 @@ DIALER = "tests/integration/dialer"
 DEATHS = tuple(
     f"{DIALER}/test_{name}.py"
     for name in (
+        "calls_to_end",
         "deaths",
         "draining",
         "failover",
-        "hangups",
         "lookout",
         "maybe_live_slots",
         "nodes_come_and_go",

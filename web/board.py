@@ -8,8 +8,8 @@ from flask import Flask
 from flask_bootstrap import Bootstrap5
 
 from web import (
-    again_page,
     breaker_page,
+    call_again_page,
     calls_page,
     campaign_list,
     campaign_page,
@@ -32,11 +32,11 @@ from web import (
     trial_pages,
 )
 from web.blueprint import blp
+from web.local_clocks import there
 from web.refusal_words import by_words
 from web.report_words import percent
 from web.sentences import figure
 from web.showing import lasting, timed
-from web.there import there
 from web.words import blocked_sentence, cause_words, state_chip
 
 NAVIGATION: Final = (
@@ -93,7 +93,7 @@ FILTERS: Final = {
     "percent": percent,
 }
 PAGES: Final = (
-    again_page, breaker_page, calls_page, campaign_list, campaign_page, campaign_settings, cluster_page,
+    breaker_page, call_again_page, calls_page, campaign_list, campaign_page, campaign_settings, cluster_page,
     contact_pages, defaults_page, halt_page, list_doctor, new_campaign, number_page, pace_page, pages,
     preflight_page, reports_page, settings_pages, sign_in, suppression_pages, tenant_pages, trial_pages,
 )  # fmt: skip

@@ -11,9 +11,9 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from campaigns.retry_rules import PLAIN, retry_rules
+from web.local_clocks import there
 from web.sentences import counted, figure, joined, sentence, tenths
 from web.showing import lasting, moment, timed
-from web.there import there
 from web.words import Chip, call_chip, meaning
 
 DISTURBED: Final = ("agent_failed", "node_fault")

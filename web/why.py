@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from web.local_clocks import earliest
 from web.sentences import counted, joined, sentence
 from web.showing import timed
-from web.there import earliest
 from web.words import blocked_sentence
 
 HELP: Final[Mapping[str, str]] = {

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import orjson
 from flask import Response
 
-from api import agent_check, hangups, idempotency, notify
+from api import agent_check, calls_to_end, idempotency, notify
 from api.auth import current_caller, requires
 from api.errors import ApiError, conflict, not_found
 from api.idempotency import Answer
@@ -28,9 +28,9 @@ from api.services import services
 from api.stopping import cancel_rest
 from api.transactions import transaction
 from campaigns import campaign_log, lifecycle, single_calls
+from campaigns.calls_to_end import mark_campaign
 from campaigns.campaign_state import WEB, ActionResult
 from campaigns.errors import CampaignsError
-from campaigns.hangups import mark_campaign
 from campaigns.lifecycle_errors import BudgetExceededError, CampaignNotFoundError, NotAllowedError
 from campaigns.lifecycle_table import Action
 from coordination.topics import Topic
@@ -140,7 +140,8 @@ def pause_campaign(campaign_id: str) -> Response:
 @blp.response(
     200,
     StoppedSchema,
-    example=EXAMPLE_CAMPAIGN | {"status": "completed", "end_reason": "stopped", "still_up": hangups.EXAMPLE},
+    example=EXAMPLE_CAMPAIGN
+    | {"status": "completed", "end_reason": "stopped", "still_up": calls_to_end.EXAMPLE},
 )
 def stop_campaign(query: StopOptions, campaign_id: str) -> Response:
     """Stop a campaign permanently
@@ -159,14 +160,14 @@ def stop_campaign(query: StopOptions, campaign_id: str) -> Response:
     told = _stop_tests(done.campaign_id) and told
     if hangup:
         # No call of it can leave any more: those that did meanwhile, beside the mark, have to end too.
-        hangups.mark(partial(mark_campaign, done.campaign_id))
+        calls_to_end.mark(partial(mark_campaign, done.campaign_id))
     cancel_rest(services(), done.campaign_id)
     if not told:
         in_progress = notify.END_LATER if hangup else notify.FINISH
         raise notify.nobody_told(services(), "The campaign is stopped", in_progress)
     if not hangup:
         return done.answer.response()
-    still_up = hangups.wait_until_over(current_caller().tenant_id, done.campaign_id)
+    still_up = calls_to_end.wait_until_over(current_caller().tenant_id, done.campaign_id)
     body = orjson.loads(done.answer.body) | {"still_up": still_up}
     return Answer(200, orjson.dumps(body), done.answer.replayed).response()
 
@@ -251,5 +252,5 @@ def _stop_tests(campaign_id: uuid.UUID) -> bool:
 
 def _hang_up(campaign_id: uuid.UUID) -> bool:
     """Have the calls of a campaign ended; False where the dialers cannot be told."""
-    hangups.mark(partial(mark_campaign, campaign_id))
+    calls_to_end.mark(partial(mark_campaign, campaign_id))
     return notify.dialers(services(), Topic.HANGUP, {"campaign_id": str(campaign_id)})

@@ -48,7 +48,7 @@ from campaigns.errors import ListRefused
 from campaigns.number_hash import NumberHash
 from campaigns.numbers import region_of
 from campaigns.preview import Preview, Terms
-from campaigns.reject_codes import REMEDIES
+from campaigns.reject_remedies import REMEDIES
 from campaigns.row_templates import Template
 from cooperative import let_others_run
 from models import rows

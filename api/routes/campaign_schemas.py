@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields
 
 from api import schemas
-from api.hangups import StillUpSchema
+from api.calls_to_end import StillUpSchema
 from api.paging import list_schema
 from api.routes.contact_schemas import ContactSchema
 from api.routes.policy_schemas import PolicySchema

@@ -12,13 +12,13 @@ from typing import TypedDict
 
 from flask import Response
 
-from api import hangups, notify, schemas
+from api import calls_to_end, notify, schemas
 from api.auth import Caller, current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import ApiError
 from api.services import services
 from api.transactions import transaction
-from campaigns.hangups import EVERYBODY, StillUp, mark_tenant, still_up
+from campaigns.calls_to_end import EVERYBODY, StillUp, mark_tenant, still_up
 from coordination.topics import Topic
 from models import rows
 
@@ -29,7 +29,7 @@ EXAMPLE: dict[str, object] = {
     "tenant": {"at": "2026-01-31T09:00:00.000Z", "by": "crm"},
     "platform": None,
     "all": None,
-    "still_up": hangups.EXAMPLE,
+    "still_up": calls_to_end.EXAMPLE,
 }
 
 
@@ -119,7 +119,7 @@ class HaltSchema(schemas.Schema):
     )
     all = schemas.Nested(MarkSchema, required=True, allow_none=True)
     still_up = schemas.Items(
-        schemas.Nested(hangups.StillUpSchema),
+        schemas.Nested(calls_to_end.StillUpSchema),
         required=True,
         metadata={
             "description": "Nodes that have not ended calls which have to end, by a halt or by `stop?hangup=true`,"
@@ -159,13 +159,13 @@ def set_halt(body: HaltValues) -> HaltState:
             rows(_SET_BY_PLATFORM, scope, caller.key_name, caller.key_name)
         else:
             rows(_SET, scope, caller.key_name)
-    hangups.mark(partial(mark_tenant, scope))
+    calls_to_end.mark(partial(mark_tenant, scope))
     told = notify.block_until_acknowledged(services(), Topic.HALT, {"scope": scope})
     # No call of it can leave any more: those that did meanwhile, beside the mark, have to end too.
-    hangups.mark(partial(mark_tenant, scope))
+    calls_to_end.mark(partial(mark_tenant, scope))
     if not told:
         raise notify.nobody_told(services(), "The halt stands", notify.END_LATER)
-    hangups.wait_until_over(scope)
+    calls_to_end.wait_until_over(scope)
     with transaction():
         return _state(caller)
 

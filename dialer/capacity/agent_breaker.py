@@ -19,7 +19,7 @@ from campaigns.retry import REACHED
 from dialer.errors import DATABASE_AWAY
 from dialer.live_calls import LiveCall
 from dialer.record.commit import Commit
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from models import db
 
 log = structlog.get_logger()

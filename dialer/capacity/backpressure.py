@@ -25,7 +25,7 @@ from dialer.capacity.own_lag import TICK_SECONDS, OwnLag
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.call_end import NO_PORT, lacked_media
 from dialer.record.commit import Commit
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from limits.errors import LimiterUnavailable
 from limits.rate_cuts import DOWN_EVERY_MS, Kind, RateCuts, ReducedRate, Target
 

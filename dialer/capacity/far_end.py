@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from campaigns.routing import TIMER_STATUS
 from dialer.live_calls import LiveCall
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 
 
 def rang(call: LiveCall, ended: Ended) -> bool:

@@ -26,7 +26,7 @@ from dialer.capacity.gateway_pauses import Gateway, Refusals, got_through, refus
 from dialer.errors import DATABASE_AWAY
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.commit import Commit
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
 from models import db
 

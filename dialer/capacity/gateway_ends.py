@@ -16,7 +16,7 @@ from campaigns.gateway_counts import How
 from dialer.capacity.far_end import rang
 from dialer.live_calls import LiveCall
 from dialer.record.commit import Commit
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from freeswitch.causes import HANGUP_CAUSES
 from models import db
 

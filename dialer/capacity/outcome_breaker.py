@@ -23,7 +23,7 @@ from dialer.capacity.suspicion import SHORT_SECONDS, WINDOW, Sign, Suspect, may_
 from dialer.errors import DATABASE_AWAY
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.commit import Commit
-from dialer.record.outcomes import Told
+from dialer.record.outcome_rows import Told
 from freeswitch.events import ChannelEvent, Event
 
 log = structlog.get_logger()

@@ -17,7 +17,7 @@ import orjson
 from campaigns.outcome_breakers import MAY_RING_AGAIN, MOST_RETURNS
 from campaigns.routing import destination, match_length
 from dialer.capacity.suspicion import Suspect, Tally
-from dialer.record.outcomes import MOVED, Told
+from dialer.record.outcome_rows import MOVED, Told
 from models import db, new_id, rows, transaction
 
 PROBE_SECONDS = 60

@@ -17,7 +17,7 @@ from dialer.errors import note
 from dialer.fault_points import FaultPoint, hit
 from dialer.live_calls import LiveCall
 from dialer.record.commit import Commit
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from limits import caps
 from limits.caps import Permit
 from limits.errors import LimiterUnavailable

@@ -21,7 +21,7 @@ from dialer.errors import DATABASE_AWAY
 from dialer.holds import HoldKind
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.commit import Commit
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from freeswitch.action_proofs import JOINED, SECOND_LEG
 from freeswitch.applications import CONNECT_SECONDS
 from freeswitch.cluster import Cluster

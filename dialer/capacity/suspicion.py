@@ -18,7 +18,7 @@ from campaigns.routing import TIMER_STATUS
 from dialer.capacity.far_end import rang, responded
 from dialer.live_calls import LiveCall
 from dialer.record.call_end import NO_CODEC
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from freeswitch.action_proofs import JOINED
 
 WINDOW = timedelta(seconds=120)

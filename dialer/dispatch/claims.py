@@ -20,7 +20,7 @@ from dialer.call_rows import REJECTED
 from dialer.calling_hours_sql import closes_in, is_open, not_expired
 from dialer.dispatch.due import Due, NextDue, due, next_due
 from dialer.dispatch.postponing import RESTING, Postponed, postpone, postpone_resting
-from dialer.record.outcomes import AT, OUTBOX_ID, TO_OUTBOX
+from dialer.record.outcome_rows import AT, OUTBOX_ID, TO_OUTBOX
 from models import Pool, db, open_pool, plain_array
 
 CLAIM_SECONDS = 1.0

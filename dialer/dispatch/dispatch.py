@@ -40,7 +40,7 @@ from dialer.holds import Hold, HoldKind, PrefixPause
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.commit import Commit
 from dialer.record.outbox import Outbox
-from dialer.record.outcomes import Told
+from dialer.record.outcome_rows import Told
 from dialer.record.recorder import Recorder
 from freeswitch.cluster import LinkChange
 from limits.caps import NodeCaps, Permit

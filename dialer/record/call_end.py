@@ -12,7 +12,7 @@ from campaigns.dispositions import Disposition, Evidence, dispose, without_port
 from campaigns.retry import REACHED, History, Next, after_call
 from campaigns.routing import may_fail_over
 from dialer.live_calls import LiveCall
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from freeswitch.causes import HANGUP_CAUSES
 from freeswitch.hangup import Hangup
 from freeswitch.originate import DEFAULT_PDD_SECONDS

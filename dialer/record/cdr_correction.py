@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dialer.call_rows import COUNTS_FOR_NUMBER
-from dialer.record.outcomes import LOCK_CALLS, MOVED, Ended, Told, items_of
+from dialer.record.outcome_rows import LOCK_CALLS, MOVED, Ended, Told, items_of
 from limits.caps import LateSeconds, UncountedCall
 from models import db, rows, rows_as
 

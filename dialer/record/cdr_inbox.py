@@ -17,7 +17,7 @@ from dialer.fault_points import FaultPoint, hit
 from dialer.live_calls import LiveCalls
 from dialer.record import call_end
 from dialer.record.cdr_correction import correct
-from dialer.record.outcomes import Ended, Told
+from dialer.record.outcome_rows import Ended, Told
 from dialer.record.recorder import Recorder
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind

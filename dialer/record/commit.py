@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dialer.live_calls import LiveCall
-from dialer.record.outcomes import Ended, Written
+from dialer.record.outcome_rows import Ended, Written
 
 
 @dataclass(frozen=True, slots=True)

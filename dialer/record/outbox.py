@@ -21,7 +21,7 @@ from coordination.errors import Unavailable
 from dialer.errors import DATABASE_AWAY, note
 from dialer.fault_points import FaultPoint, hit
 from dialer.record.commit import Commit
-from dialer.record.outcomes import AT, Told
+from dialer.record.outcome_rows import AT, Told
 from live.errors import LiveUnavailable
 from live.publisher import Publisher, PublishOutcome
 from live.stream_events import StreamEvent, event_of_row

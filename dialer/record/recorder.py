@@ -29,7 +29,7 @@ from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record import call_end
 from dialer.record.commit import Commit, CommitFollower
 from dialer.record.following import follow
-from dialer.record.outcomes import COMMIT_SECONDS, Answered, Ended, Seen, Written, write
+from dialer.record.outcome_rows import COMMIT_SECONDS, Answered, Ended, Seen, Written, write
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
 from models import Pool

@@ -19,10 +19,10 @@ import structlog
 from gevent.event import Event as Signal
 
 from dialer.call_rows import COUNTS_FOR_NUMBER
-from dialer.record.outcomes import LOCK_CALLS
-from dialer.recovery.decisions import ClosedCall, resolve_closed
+from dialer.record.outcome_rows import LOCK_CALLS
 from dialer.recovery.node_restart import NodeRestarts
 from dialer.recovery.reconciler import ASK_SECONDS, question, sender_is_dead
+from dialer.recovery.resend_or_close import ClosedCall, resolve_closed
 from freeswitch.cluster import Cluster, LinkChange, NodeLink
 from freeswitch.commands import uuid_kill
 from freeswitch.errors import FreeswitchError

@@ -26,7 +26,8 @@ from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.recorder import Recorder
 from dialer.recovery import delivery_unknown
 from dialer.recovery.buffer_drain import BufferDrain
-from dialer.recovery.decisions import (
+from dialer.recovery.node_restart import NodeRestarts
+from dialer.recovery.resend_or_close import (
     LOST_SECONDS,
     UNSEEN_SECONDS,
     Answer,
@@ -37,7 +38,6 @@ from dialer.recovery.decisions import (
     is_due,
     is_gone,
 )
-from dialer.recovery.node_restart import NodeRestarts
 from dialer.tasks import kill_all
 from freeswitch.cluster import Cluster, LinkChange, NodeLink
 from freeswitch.commands import hangup_marker_select, uptime, uuid_dump, uuid_kill

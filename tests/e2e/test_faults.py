@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from dialer.recovery.decisions import MAY_LIVE_SECONDS, PDD_SECONDS
+from dialer.recovery.resend_or_close import MAY_LIVE_SECONDS, PDD_SECONDS
 from local.demo import collect, demo_stack
 from local.simulated_cluster import SimulatorOptions
 from local.stack import Stack

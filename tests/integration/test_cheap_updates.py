@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from dialer.identity import KNOWS
-from dialer.record.outcomes import Answered, Seen, write
+from dialer.record.outcome_rows import Answered, Seen, write
 from migrations import contraction
 from migrations.runner import is_contracted, migrate
 from models import CONTACT_TRANSITIONS, Contact, ContactStatus, connect, db, new_id, rows

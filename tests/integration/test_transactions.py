@@ -13,7 +13,7 @@ import pytest
 from api.transactions import WORK_SECONDS
 from database_pool import GONE_SECONDS, KNOWS_TRANSACTION_TIMEOUT
 from dialer.errors import DATABASE_AWAY
-from dialer.record import outcomes
+from dialer.record import outcome_rows
 from models import IDLE_SECONDS, connect, open_pool, rows
 from tests import pools
 from tests.waiting import wait_until
@@ -61,7 +61,7 @@ def half_sent(other: psycopg.Connection[Any]) -> Iterator[tuple[str, tuple[objec
 
 
 def test_a_commit_of_the_recorder_is_over_before_a_pause_gives_up_waiting(database_url: str) -> None:
-    pool = outcomes.record_pool(database_url)
+    pool = outcome_rows.record_pool(database_url)
     with pool.connection_context():
         asked = "SELECT setting::float / 1000 FROM pg_settings WHERE name = 'transaction_timeout'"
         found = pool.execute_sql(asked).fetchone()

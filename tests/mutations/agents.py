@@ -44,7 +44,7 @@ TOLD = (
     Mutation(
         "answered in spite of its agent",
         "a call whose answer was noted before its end counts as answered although its agent failed",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "\n            AND seen.disposition IS DISTINCT FROM 'agent_failed' AS was_answered",
         " AS was_answered",
         (f"{CLAIMS}::test_an_answered_call_whose_agent_failed_gives_its_attempt_back_and_waits",),

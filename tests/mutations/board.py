@@ -138,7 +138,7 @@ SIGNED_IN = (
     Mutation(
         "hidden ticks",
         "who was not chosen is rung again: the ways of ending that the page hides are sent, and acted on",
-        "web/again_page.py",
+        "web/call_again_page.py",
         'if form.get("when") == HERE and form.get("who") != ENDED_SO:',
         "if False:",
         (f"{FORMS}::test_calling_again_says_what_is_missing_or_cannot_be",),
@@ -146,7 +146,7 @@ SIGNED_IN = (
     Mutation(
         "called again twice",
         "a form that is sent twice makes two campaigns, and everybody is called twice",
-        "web/again_page.py",
+        "web/call_again_page.py",
         'once=form.get("once", "")',
         'once=""',
         (f"{FORMS}::test_who_was_busy_is_called_again_at_a_time",),

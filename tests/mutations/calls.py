@@ -133,7 +133,7 @@ TWICE = (
     Mutation(
         "repeat that shows nothing called anew",
         "who is not seen for 90 s after a repeat is called under another id, beside what a buffer may hold",
-        "dialer/recovery/decisions.py",
+        "dialer/recovery/resend_or_close.py",
         "    if call.denied_seconds(now) < UNSEEN_SECONDS:\n",
         "    if call.refusal is None and now - since < LOST_SECONDS:\n",
         (
@@ -144,7 +144,7 @@ TWICE = (
     Mutation(
         "refused repeat taken for proof",
         "a repeat that its node refuses frees its contact at once, whatever a buffer holds of the first order",
-        "dialer/recovery/decisions.py",
+        "dialer/recovery/resend_or_close.py",
         "    if call.refusal is not None and not call.may_have_earlier_order:\n",
         "    if call.refusal is not None:\n",
         (
@@ -353,7 +353,7 @@ TWICE = (
     Mutation(
         "repeat before the owner is dead",
         "a never-seen send is repeated although its sender may still write it",
-        "dialer/recovery/decisions.py",
+        "dialer/recovery/resend_or_close.py",
         "if not (ours or call.resent or sender_is_dead()):",
         "if False:",
         (f"{DECISIONS}::test_every_answer_in_every_situation",),
@@ -377,7 +377,7 @@ TWICE = (
     Mutation(
         "repeat at once",
         "a send is repeated while the first may still sit in the node's buffer",
-        "dialer/recovery/decisions.py",
+        "dialer/recovery/resend_or_close.py",
         "SETTLE_SECONDS = 5.0",
         "SETTLE_SECONDS = 0.0",
         (f"{DECISIONS}::test_every_answer_in_every_situation",),
@@ -519,7 +519,7 @@ LOST = (
     Mutation(
         "seen call taken back",
         "a call that the switch has shown goes back to pending as never sent, and is dialled again",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "            AND (seen.sent_age IS NOT NULL OR before.state = 'dispatching' AND before.sent_at IS NULL))\n",
         ")\n",
         (f"{CLAIMS}::test_a_call_that_was_seen_is_not_taken_back_as_never_sent",),

@@ -61,7 +61,7 @@ FURTHER = (
     Mutation(
         "number that is no good again",
         "a number that does not exist is called as often as the others",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "        struck = CASE WHEN held.no_good AND",
         "        struck = CASE WHEN false AND",
         (f"{ROWS}::test_a_number_that_is_no_good_is_called_no_more",),
@@ -69,7 +69,7 @@ FURTHER = (
     Mutation(
         "only number no good",
         "whoever has no other number waits for ever for one that does not exist",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "CASE WHEN ended.no_good AND ended.wanted = 'pending' AND NOT",
         "CASE WHEN false AND NOT",
         (f"{ROWS}::test_whose_only_number_is_no_good_has_failed_whoever_says_that_he_has_another",),
@@ -77,7 +77,7 @@ FURTHER = (
     Mutation(
         "told of the next number",
         "listeners hear of a call to a number that was not called",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "contact.campaign_id, contact.id, held.phone_number,\n",
         "contact.campaign_id, contact.id, contact.phone_number,\n",
         (f"{ROWS}::test_what_is_told_of_a_call_is_about_the_number_that_was_called",),
@@ -85,7 +85,7 @@ FURTHER = (
     Mutation(
         "window of the last number",
         "a person is called outside the window of where his next number is",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         '_NEXT_GROUP = "coalesce(held.zone_groups[held.next_place], held.zone_group)"\n',
         '_NEXT_GROUP = "held.zone_group"\n',
         (f"{ROWS}::test_a_retry_waits_for_the_window_of_the_number_that_it_goes_to",),
@@ -93,7 +93,7 @@ FURTHER = (
     Mutation(
         "round to what never opens",
         "a person waits for ever for a number of his that no window opens for",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         '_USABLE = opens_for("contact", "campaign.windows")\n',
         '_USABLE = "true"\n',
         (f"{ROWS}::test_nobody_goes_round_to_a_number_that_the_window_never_opens_for",),

@@ -61,7 +61,7 @@ OFTEN = (
     Mutation(
         "callback forgotten",
         "who asked to be called at three waits behind the rest of the list, since no node had room at three",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "callback = contact.callback AND held.disposition IS NULL,",
         "callback = false,",
         (f"{ORDER}::test_a_callback_that_never_left_stays_one_and_is_over_with_its_call",),

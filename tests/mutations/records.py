@@ -250,7 +250,7 @@ ATTEMPTS = (
     Mutation(
         "attempt not given back",
         "a call that does not count leaves its contact with an attempt less",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "attempts = contact.attempts - CASE WHEN held.counts THEN 0 ELSE 1 END,",
         "attempts = contact.attempts,",
         (f"{CLAIMS}::test_a_call_that_does_not_count_gives_its_attempt_back",),
@@ -277,14 +277,14 @@ COUNTS = (
     Mutation(
         "event applied twice",
         "an end that is reported again, or late, overwrites the first",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         *_ENDED_AGAIN,
         (f"{CLAIMS}::test_late_and_repeated_events_change_nothing",),
     ),
     Mutation(
         "late answer moves back",
         "an answer that comes after the end reopens the call",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "WHERE call.ctid = before.ctid AND call.state IN ('dispatching', 'ringing')\n",
         "WHERE call.ctid = before.ctid\n",
         (f"{CLAIMS}::test_late_and_repeated_events_change_nothing",),
@@ -292,7 +292,7 @@ COUNTS = (
     Mutation(
         "old call moves the new one",
         "an event of an earlier call moves the contact's present one",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "JOIN contact ON contact.id = ended.contact_id AND contact.call_id = ended.call_id\n",
         "JOIN contact ON contact.id = ended.contact_id\n",
         (f"{CLAIMS}::test_an_old_call_of_a_contact_does_not_move_its_new_one",),
@@ -301,7 +301,7 @@ COUNTS = (
     Mutation(
         "somebody else's decision",
         "a dialer that lost a call to a successor still decides what became of it",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "(NOT seen.owner_only OR before.dialer_id = %(owner)s\n",
         "(NOT seen.owner_only OR true\n",
         (f"{CLAIMS}::test_a_decision_about_somebody_elses_call_is_void_but_a_fact_is_not",),
@@ -325,7 +325,7 @@ COUNTS = (
     Mutation(
         "end without the campaign's lock",
         "a stop that runs beside an end leaves a contact pending for ever",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         'moving += [(LOCK_CAMPAIGNS, {"calls": plain_array(ending)}), (ENDED,',
         "moving += [(ENDED,",
         (f"{ORDERS}::test_an_end_waits_for_the_stop_that_runs_beside_it",),
@@ -333,7 +333,7 @@ COUNTS = (
     Mutation(
         "pending after a stop",
         "a contact goes back to pending although its campaign has ended",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "campaign.status IN ('running', 'paused') AS open",
         "true AS open",
         (f"{CLAIMS}::test_after_a_stop_nobody_goes_back_to_pending",),

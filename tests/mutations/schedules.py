@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutations.mutation import Mutation
 
-SCHEDULES = "tests/integration/dialer/test_schedules.py"
+SCHEDULES = "tests/integration/dialer/test_starts_and_deadlines.py"
 RESTORED = "tests/integration/dialer/test_restored_database.py"
 CHANGES = "tests/integration/api/test_schedules.py"
 ZONES = "tests/unit/campaigns/test_time_zones.py"
@@ -39,7 +39,7 @@ SCHEDULED = (
     Mutation(
         "deadline forgotten",
         "a campaign goes on for as long as its list lasts",
-        "dialer/schedules.py",
+        "dialer/starts_and_deadlines.py",
         "for campaign_id in schedules.ends()]",
         "for campaign_id in ()]",
         (f"{SCHEDULES}::test_at_its_deadline_the_rest_is_cancelled_whatever_state_it_is_in",),

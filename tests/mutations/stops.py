@@ -12,8 +12,8 @@ ONCE = "tests/integration/api/test_idempotency.py"
 LIMIT = "tests/integration/api/test_request_limit.py"
 FEED = "tests/unit/live/test_campaign_feed.py"
 LIFECYCLE = "tests/integration/api/test_lifecycle.py"
-HUNG_UP = "tests/integration/dialer/test_hangups.py"
-TELLING = "tests/unit/dialer/test_hangups.py"
+HUNG_UP = "tests/integration/dialer/test_calls_to_end.py"
+TELLING = "tests/unit/dialer/test_calls_to_end.py"
 OUTCOMES = "tests/integration/dialer/test_hangup_outcomes.py"
 
 STOPS = (
@@ -152,7 +152,7 @@ HANGUPS = (
     Mutation(
         "marks gone with the halt",
         "what was up when it was halted goes on once the halt is lifted",
-        "campaigns/hangups.py",
+        "campaigns/calls_to_end.py",
         "    WHERE hangup_at IS NOT NULL AND {_MAY_BE_UP} AND %s IN ('{EVERYBODY}', dialer_id)",
         "    WHERE hangup_at IS NOT NULL AND {_MAY_BE_UP} AND %s IN ('{EVERYBODY}', dialer_id)"
         " AND EXISTS (SELECT FROM halt)",
@@ -161,15 +161,15 @@ HANGUPS = (
     Mutation(
         "claimed beside a halt",
         "a call whose claim is committed beside the halt's look goes on",
-        "dialer/hangups.py",
-        "                    hangups.mark_dialer(self.dialer_id)\n",
+        "dialer/calls_to_end.py",
+        "                    calls_to_end.mark_dialer(self.dialer_id)\n",
         "                    pass\n",
         (f"{HUNG_UP}::test_a_dialer_marks_what_was_claimed_beside_a_halt",),
     ),
     Mutation(
         "only the owner hangs up",
         "the calls of a dialer that is dead or stands still go on until it is taken over",
-        "dialer/hangups.py",
+        "dialer/calls_to_end.py",
         "whose = EVERYBODY if self._is_everybodys_turn() else self.dialer_id",
         "whose = self.dialer_id",
         (
@@ -180,7 +180,7 @@ HANGUPS = (
     Mutation(
         "a node waited for",
         "a node that does not answer keeps the calls of the others alive",
-        "dialer/hangups.py",
+        "dialer/calls_to_end.py",
         "            self._at_work[node] = gevent.spawn(self._end, link, calls)\n",
         "            self._at_work[node] = gevent.spawn(self._end, link, calls)\n"
         "            self._at_work[node].join()\n",
@@ -205,7 +205,7 @@ HANGUPS = (
     Mutation(
         "a halt costs an attempt",
         "whom a halt hung up before an answer has used an attempt",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "due.was_answered OR due.counts AND NOT due.hung_up AS counts",
         "due.was_answered OR due.counts AS counts",
         (f"{OUTCOMES}::test_only_what_we_hung_up_goes_back",),
@@ -219,7 +219,7 @@ HANGUPS = (
     Mutation(
         "called again at once after a halt",
         "whom a halt hung up is called again as soon as it is lifted",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "CASE WHEN ended.hung_up THEN campaign.retry_delay_seconds ELSE ended.own_delay END AS delay",
         "ended.own_delay AS delay",
         (f"{OUTCOMES}::test_only_what_we_hung_up_goes_back",),
@@ -227,7 +227,7 @@ HANGUPS = (
     Mutation(
         "any end uncounted under a halt",
         "a call that the callee ended beside a halt is not counted",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "                AND seen.cause = 'MANAGER_REQUEST' AND seen.hung_up_by IS DISTINCT FROM 'remote' AS hung_up",
         "                AS hung_up",
         (f"{OUTCOMES}::test_only_what_we_hung_up_goes_back",),
@@ -235,7 +235,7 @@ HANGUPS = (
     Mutation(
         "answered call taken back",
         "somebody who talked when it was halted is called again",
-        "dialer/record/outcomes.py",
+        "dialer/record/outcome_rows.py",
         "before.hangup_at IS NOT NULL AND seen.status <> 'completed'",
         "before.hangup_at IS NOT NULL",
         (f"{OUTCOMES}::test_an_answered_call_that_is_hung_up_ends_as_answered",),

@@ -17,7 +17,7 @@ import pytest
 
 from campaigns.dispositions import Disposition
 from dialer.record.call_end import hung_up
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from freeswitch import applications as apps
 from freeswitch.applications import Application
 from settings import NodeSettings

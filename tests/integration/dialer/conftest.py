@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api import hangups
+from api import calls_to_end
 from models import connect, db
 from simulator.process import SimulatedNode
 from tests import pools
@@ -64,4 +64,4 @@ def house(world: World, database_url: str, redis_url: str, tmp_path: Path) -> It
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The API waits for as long as it takes until the calls that have to end are over."""
-    monkeypatch.setattr(hangups, "ANSWER_SECONDS", HANG_SECONDS)
+    monkeypatch.setattr(calls_to_end, "ANSWER_SECONDS", HANG_SECONDS)

@@ -14,7 +14,7 @@ from campaigns.lifecycle_errors import NotAllowedError
 from dialer.capacity.agent_breaker import AgentBreaker
 from dialer.dispatch.plan_rows import running
 from dialer.node_needs import NodeNeeds
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from freeswitch.cluster import Cluster
 from models import Agent, db, rows, transaction
 from tests.factories import World, make_campaign

@@ -17,7 +17,7 @@ from dialer.dispatch.claims import Claimed
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.commit import Commit
-from dialer.record.outcomes import Answered, Ended, Seen, Told, Written, write
+from dialer.record.outcome_rows import Answered, Ended, Seen, Told, Written, write
 from freeswitch import dedup
 from limits.caps import LateSeconds, UncountedCall
 from limits.errors import LimiterUnavailable

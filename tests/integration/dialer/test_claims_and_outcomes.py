@@ -19,8 +19,8 @@ from dialer.call_rows import open_calls
 from dialer.dispatch import claims
 from dialer.dispatch.claims import Claimed, claim_again, claim_pool
 from dialer.dispatch.due import Due
-from dialer.record import outcomes
-from dialer.record.outcomes import Answered, Ended, Seen, Written, items_of, write
+from dialer.record import outcome_rows
+from dialer.record.outcome_rows import Answered, Ended, Seen, Written, items_of, write
 from dialer.recovery.delivery_unknown import note
 from models import Agent, Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id, rows
 from tests.factories import World, counts, make_campaign
@@ -546,8 +546,8 @@ def test_an_end_is_found_without_reading_the_list(world: World) -> None:
     with db.connection_context(), db.atomic():
         db.execute_sql("SET LOCAL enable_seqscan = off")
         explained = [
-            plan_of(outcomes.ENDED, ended(call.call_id, "failed")),
-            plan_of(outcomes.ANSWERED, Answered(call.call_id, 0.0, None)),
+            plan_of(outcome_rows.ENDED, ended(call.call_id, "failed")),
+            plan_of(outcome_rows.ANSWERED, Answered(call.call_id, 0.0, None)),
         ]
     for plan in explained:
         assert not re.search(r"Seq Scan on (contact|call|transition|campaign)\b", plan), plan

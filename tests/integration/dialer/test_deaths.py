@@ -14,7 +14,7 @@ import pytest
 
 from dialer.dispatch.claims import Statements, claim
 from dialer.record import recorder as recorder_module
-from dialer.record.outcomes import write
+from dialer.record.outcome_rows import write
 from freeswitch.commands import hangup_marker_select
 from models import db, rows
 from simulator.ledger import read_ledger

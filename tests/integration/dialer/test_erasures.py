@@ -15,7 +15,7 @@ from campaigns import erasure
 from coordination.redis_client import client
 from dialer import lookout
 from dialer.erasures import Erasures
-from dialer.record.outcomes import write
+from dialer.record.outcome_rows import write
 from limits.erasing import forget_number
 from limits.keys import Keys
 from live.erasing import erase_events

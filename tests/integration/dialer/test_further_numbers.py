@@ -20,7 +20,7 @@ from coordination.redis_client import client
 from dialer import lookout
 from dialer.call_rows import adopt_calls, open_calls
 from dialer.dispatch.claims import Claimed, claim_again
-from dialer.record.outcomes import Answered, write
+from dialer.record.outcome_rows import Answered, write
 from models import CampaignStatus, Contact, db, rows
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.house import House

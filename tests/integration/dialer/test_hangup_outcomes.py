@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from campaigns import hangups
-from dialer.record.outcomes import Answered, Ended, write
+from campaigns import calls_to_end
+from dialer.record.outcome_rows import Answered, Ended, write
 from models import db, rows
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.house import CAUSE, RINGS, TALKS, House
@@ -54,7 +54,7 @@ def marked(world: World, **campaign: Any) -> Any:
     campaign_id = make_campaign(world, 1, retries_per_contact=0, retry_delay_seconds=600, **campaign)
     (call,) = claim_all(campaign_id)
     with db.connection_context():
-        hangups.mark_campaign(campaign_id)
+        calls_to_end.mark_campaign(campaign_id)
     return call
 
 

@@ -18,7 +18,7 @@ from campaigns.campaign_state import WEB
 from campaigns.stopping import cancel_slice, left_over
 from dialer.fault_points import FaultPoint
 from dialer.leftover_stops import LeftoverStops
-from dialer.record.outcomes import write
+from dialer.record.outcome_rows import write
 from models import Contact, db, rows
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, ended

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from campaigns import hangups, stopping
+from campaigns import calls_to_end, stopping
 from dialer import lookout
 from dialer.dispatch import node_entries, plan_rows
 from dialer.dispatch.plan_board import PlanBoard
@@ -68,7 +68,7 @@ def test_calls_that_have_to_end_are_seen_whoever_owns_them_until_they_are_over(w
     assert flags(seen()) == set()
     change("UPDATE call SET hangup_at = now() WHERE id = %s", call_id)
     with db.connection_context():
-        assert [call.call_id for call in hangups.to_end("*")] == [call_id]
+        assert [call.call_id for call in calls_to_end.to_end("*")] == [call_id]
     assert flags(seen()) == {"hangups"}
     change("UPDATE call SET state = 'ended', ended_at = now() WHERE id = %s", call_id)
     assert flags(seen()) == set()

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from dialer.capacity.limiter_snapshot import snapshot
-from dialer.recovery import decisions
+from dialer.recovery import resend_or_close
 from dialer.recovery.maybe_live import MaybeLiveSlots
 from dialer.recovery.node_restart import NodeRestarts
 from freeswitch.cluster import Cluster
@@ -207,8 +207,8 @@ def test_calls_that_are_answered_behind_a_lost_link_keep_their_slots_until_they_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A call that rings for 3 s is reaped, with the shortest ring time that there is.
-    monkeypatch.setattr(decisions, "PDD_SECONDS", -10.0)
-    monkeypatch.setattr(decisions, "LATE_SECONDS", 0.0)
+    monkeypatch.setattr(resend_or_close, "PDD_SECONDS", -10.0)
+    monkeypatch.setattr(resend_or_close, "LATE_SECONDS", 0.0)
     campaign_id = _campaign_of_slow_callees(world)
     ledgers = [Path(node.ledger or "") for node in nodes]
     with ExitStack() as stack:

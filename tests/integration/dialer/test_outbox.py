@@ -19,7 +19,7 @@ from dialer.dispatch.dispatch import originated
 from dialer.record import outbox as outbox_module
 from dialer.record.cdr_correction import correct
 from dialer.record.outbox import HOLE_SECONDS, WEB, Outbox
-from dialer.record.outcomes import Answered, write
+from dialer.record.outcome_rows import Answered, write
 from dialer.recovery import takeover
 from live.errors import LiveUnavailable
 from live.publisher import Publisher

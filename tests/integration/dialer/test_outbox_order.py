@@ -11,7 +11,7 @@ from redis import Redis
 from campaigns.lifecycle import complete_if_exhausted, stop
 from campaigns.stopping import cancel_slice
 from dialer.record.outbox import Outbox
-from dialer.record.outcomes import write
+from dialer.record.outcome_rows import write
 from live.publisher import Publisher
 from models import Contact, Transition, db
 from tests.factories import World, make_campaign

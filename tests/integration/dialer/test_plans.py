@@ -21,8 +21,8 @@ from api.routes import dialers as dialers_api
 from api.routes import nodes as nodes_api
 from campaigns import (
     call_counts,
+    calls_to_end,
     expiry,
-    hangups,
     lifecycle,
     preflight,
     single_calls,
@@ -33,8 +33,8 @@ from database import BY_ID
 from dialer import call_rows, identity, lookout, process, shut_retries
 from dialer.capacity import limiter_snapshot
 from dialer.dispatch import plan_rows
-from dialer.record import cdr_correction, cdr_inbox, outcomes
-from dialer.record.outcomes import Answered, Seen, items_of
+from dialer.record import cdr_correction, cdr_inbox, outcome_rows
+from dialer.record.outcome_rows import Answered, Seen, items_of
 from dialer.recovery import audit, delivery_unknown, hangup_markers, maybe_live, takeover
 from limits.caps import LONGEST_WINDOW_SECONDS
 from models import connect, db, new_id
@@ -75,12 +75,12 @@ RETURNING id::text
 """
 
 EXEMPT = {
-    "dialer.record.outcomes._LOCKED": "a part of the three others there",
+    "dialer.record.outcome_rows._LOCKED": "a part of the three others there",
     "dialer.call_rows.TRIED": "a part of others, by a contact's calls",
     "dialer.call_rows.REJECTED": "a part of others, by a contact's calls",
     "dialer.call_rows._LIVE_CALLS": "a part of the two others there",
     "dialer.record.cdr_inbox.WAITS": "a part of dialer.lookout.LOOK",
-    "campaigns.hangups.WANTED": "a part of dialer.lookout.LOOK",
+    "campaigns.calls_to_end.WANTED": "a part of dialer.lookout.LOOK",
     "campaigns.expiry.WAITS": "a part of dialer.lookout.LOOK",
     "dialer.capacity.limiter_snapshot.RECENT": "test_a_limiter_is_rebuilt_without_reading_what_is_over",
     "dialer.capacity.limiter_snapshot.DAYS": "test_a_limiter_is_rebuilt_without_reading_what_is_over",
@@ -159,7 +159,7 @@ def placed(world: World, sql: str, count: int, owner: str) -> tuple[str, list[st
     return str(parameters["campaign"]), found
 
 
-LOOKED_UP = "dialer.record.outcomes.", "dialer.lookout.LOOK"
+LOOKED_UP = "dialer.record.outcome_rows.", "dialer.lookout.LOOK"
 """Statements of connections on which nothing is read from end to end."""
 
 
@@ -218,12 +218,12 @@ def recording(call_ids: Sequence[str]) -> dict[str, tuple[str, Any]]:
     over = [ended(call_id, "failed") for call_id in call_ids]
     whose, ids = {"owner": DIALER, "lane": "x"}, (list(call_ids),)
     return {
-        "dialer.record.outcomes.LOCK_CALLS": (outcomes.LOCK_CALLS, ids),
-        "dialer.record.outcomes.LOCK_CAMPAIGNS": (outcomes.LOCK_CAMPAIGNS, {"calls": list(call_ids)}),
-        "dialer.record.outcomes.OVER": (outcomes.OVER, ids),
-        "dialer.record.outcomes.SEEN": (outcomes.SEEN, items_of(seen)),
-        "dialer.record.outcomes.ANSWERED": (outcomes.ANSWERED, items_of(answered) | whose),
-        "dialer.record.outcomes.ENDED": (outcomes.ENDED, items_of(over) | whose),
+        "dialer.record.outcome_rows.LOCK_CALLS": (outcome_rows.LOCK_CALLS, ids),
+        "dialer.record.outcome_rows.LOCK_CAMPAIGNS": (outcome_rows.LOCK_CAMPAIGNS, {"calls": list(call_ids)}),
+        "dialer.record.outcome_rows.OVER": (outcome_rows.OVER, ids),
+        "dialer.record.outcome_rows.SEEN": (outcome_rows.SEEN, items_of(seen)),
+        "dialer.record.outcome_rows.ANSWERED": (outcome_rows.ANSWERED, items_of(answered) | whose),
+        "dialer.record.outcome_rows.ENDED": (outcome_rows.ENDED, items_of(over) | whose),
         "dialer.record.cdr_correction.CORRECT": (
             cdr_correction.CORRECT,
             items_of(over) | whose,
@@ -259,11 +259,11 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
         "dialer.recovery.takeover.PERMITS": (takeover.PERMITS, (ids,)),
         "dialer.recovery.takeover.SETTLED": (takeover.SETTLED, {"id": DIALER}),
         "dialer.shut_retries.MOVE": (shut_retries.MOVE, {"campaign": campaign_id, "most": 1_000}),
-        "campaigns.hangups.MARK_TENANT": (hangups.MARK_TENANT, ("another",)),
-        "campaigns.hangups.MARK_CAMPAIGN": (hangups.MARK_CAMPAIGN, (campaign_id,)),
-        "campaigns.hangups.MARK_DIALER": (hangups.MARK_DIALER, (DIALER,)),
-        "campaigns.hangups.TO_END": (hangups.TO_END, ("*",)),
-        "campaigns.hangups.STILL_UP": (hangups.STILL_UP, ("*", None)),
+        "campaigns.calls_to_end.MARK_TENANT": (calls_to_end.MARK_TENANT, ("another",)),
+        "campaigns.calls_to_end.MARK_CAMPAIGN": (calls_to_end.MARK_CAMPAIGN, (campaign_id,)),
+        "campaigns.calls_to_end.MARK_DIALER": (calls_to_end.MARK_DIALER, (DIALER,)),
+        "campaigns.calls_to_end.TO_END": (calls_to_end.TO_END, ("*",)),
+        "campaigns.calls_to_end.STILL_UP": (calls_to_end.STILL_UP, ("*", None)),
         "campaigns.stopping.CANCEL": (
             stopping.CANCEL,
             (campaign_id, 5_000, campaign_id, "web", campaign_id, "web:stop"),

@@ -15,7 +15,7 @@ from campaigns.number_hash import NumberHash
 from campaigns.suppressed_contacts import cancel_named, cancel_slice, in_calls
 from dialer import lookout
 from dialer.dispatch.claims import Claimed, claim_again
-from dialer.record.outcomes import write
+from dialer.record.outcome_rows import write
 from dialer.suppressions import Unsent
 from models import CampaignStatus, Contact, db, new_id, rows
 from tests.factories import World, counts, make_campaign, make_world

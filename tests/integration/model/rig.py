@@ -23,7 +23,7 @@ from coordination import membership
 from coordination.membership import LEASE_SECONDS
 from coordination.redis_client import client
 from dialer.record import recorder as recorder_module
-from dialer.record.outcomes import write
+from dialer.record.outcome_rows import write
 from limits import acquire_request as acquire_request_module
 from limits.keys import Keys
 from limits.limiter import Limiter

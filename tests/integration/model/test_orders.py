@@ -15,7 +15,7 @@ from peewee import PeeweeException
 from campaigns import lifecycle
 from dialer.dispatch.claims import ClaimRequest, claim
 from dialer.record import cdr_inbox as inbox_module
-from dialer.record.outcomes import Told, write
+from dialer.record.outcome_rows import Told, write
 from live.errors import LiveUnavailable
 from models import db, new_id, rows
 from tests.factories import World, make_campaign

@@ -131,7 +131,7 @@ def test_the_panic_button_is_everywhere_and_takes_two_steps(site: Site) -> None:
 def test_who_is_still_up_after_a_halt_is_told_node_by_node(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.hangups.ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr("api.calls_to_end.ANSWER_SECONDS", 0.0)
     campaign_id, browser = site.in_state("running", 2), Browser(site)
     site.move_contact(campaign_id, 1, "connected")
     assert browser.post("/halt").status_code == 303

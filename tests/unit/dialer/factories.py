@@ -12,7 +12,7 @@ from campaigns.retry_rules import RetryTerms
 from dialer.dispatch.plans import GatewayPlan, Plan
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record.commit import Commit, CommitFollower
-from dialer.record.outcomes import Ended, Written
+from dialer.record.outcome_rows import Ended, Written
 from dialer.record.recorder import Recorder
 from dialer.recovery.node_restart import NodeRestarts
 from dialer.recovery.reconciler import Reconciler

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dialer.capacity.agent_breaker import AgentSigns, agent_signs
 from dialer.live_calls import LiveCall
 from dialer.record.call_end import hung_up
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from freeswitch.hangup import Hangup
 from tests.unit.dialer.factories import busy, make_call, make_hangup
 

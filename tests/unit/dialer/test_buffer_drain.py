@@ -10,7 +10,7 @@ import pytest
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.recovery import reconciler as module
 from dialer.recovery.buffer_drain import GAP_SECONDS, PROMPT_SECONDS, BufferDrain
-from dialer.recovery.decisions import SETTLE_SECONDS
+from dialer.recovery.resend_or_close import SETTLE_SECONDS
 from tests.unit.dialer.factories import ME, OTHER, make_call, make_reconciler, make_recorder
 
 AT_ONCE = 0.01

@@ -9,7 +9,7 @@ import pytest
 from dialer.capacity.backpressure import refused_by
 from dialer.live_calls import LiveState
 from dialer.record.call_end import from_cdr, hung_up, lacked_media, nowhere
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from freeswitch.hangup import Hangup
 from limits.rate_cuts import Kind
 from tests.unit.dialer.factories import make_call, make_hangup

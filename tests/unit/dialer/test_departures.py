@@ -12,7 +12,7 @@ from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.departures import UNSENT_SECONDS
 from dialer.dispatch.node_orders import STALLED_SECONDS
 from dialer.live_calls import LiveCall
-from dialer.recovery.decisions import AGAIN_SECONDS, is_due
+from dialer.recovery.resend_or_close import AGAIN_SECONDS, is_due
 from limits.caps import NodeCaps
 from limits.errors import LimiterUnavailable
 from tests.unit.dialer.dispatch_rig import World, many_plans, two_gateways

@@ -30,7 +30,7 @@ from dialer.dispatch.plans import Plan
 from dialer.dispatch.sender import Sender
 from dialer.holds import Hold, HoldKind
 from dialer.record.outbox import Outbox
-from dialer.record.outcomes import Told
+from dialer.record.outcome_rows import Told
 from dialer.record.recorder import Recorder
 from freeswitch.cluster import LinkChange
 from limits.caps import NodeCaps

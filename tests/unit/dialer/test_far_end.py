@@ -10,7 +10,7 @@ from dialer.capacity.gateway_breaker import health_signs
 from dialer.capacity.suspicion import Sign, sign
 from dialer.live_calls import LiveCall, LiveState
 from dialer.record import call_end
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from freeswitch.hangup import Hangup
 from tests.unit.dialer.factories import make_call, make_hangup
 from tests.unit.freeswitch.transcripts import hangups

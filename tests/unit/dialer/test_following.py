@@ -9,7 +9,7 @@ from gevent.event import Event as Signal
 from dialer.record import following as following_module
 from dialer.record.commit import Commit
 from dialer.record.following import Following
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from tests.unit.dialer.factories import Followers, make_call, make_commit
 
 

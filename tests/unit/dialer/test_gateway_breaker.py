@@ -20,7 +20,7 @@ from dialer.capacity.gateway_pauses import Gateway, Standing
 from dialer.capacity.gateway_rows import Decide
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import call_end
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from freeswitch.events import ChannelEventKind
 from tests.unit.dialer.factories import channel_event, make_call, make_commit, make_hangup
 

@@ -10,13 +10,13 @@ import pytest
 from gevent.event import Event as Signal
 from peewee import OperationalError
 
+from dialer.calls_to_end import Hangups
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.nodes import Nodes
 from dialer.erasures import Erasures
-from dialer.hangups import Hangups
 from dialer.lookout import Lookout, Sight
 from dialer.recovery.maybe_live import MaybeLiveSlots
-from dialer.schedules import Schedules
+from dialer.starts_and_deadlines import Schedules
 from dialer.suppressions import Suppressions, Unsent
 
 US, OTHER = "d0000000000a1", "d0000000000b2"

@@ -8,7 +8,7 @@ import pytest
 
 from dialer.live_calls import LiveState
 from dialer.record import call_end
-from dialer.recovery.decisions import (
+from dialer.recovery.resend_or_close import (
     LATE_ANSWERED_SECONDS,
     LOST_SECONDS,
     MAY_LIVE_SECONDS,
@@ -23,7 +23,7 @@ from dialer.recovery.decisions import (
     resolve_closed,
 )
 from tests.unit.dialer.factories import ME, OTHER, make_call
-from tests.unit.dialer.test_decisions import CORE, DONE, NEVER, RESTARTED, living
+from tests.unit.dialer.test_resend_or_close import CORE, DONE, NEVER, RESTARTED, living
 
 NOW = 10_000.0
 RING, LONGEST = 30.0, 1800.0

@@ -15,7 +15,7 @@ from dialer.live_calls import LiveCall, LiveCalls
 from dialer.process import Process
 from dialer.record import recorder as recorder_module
 from dialer.record.call_end import NO_MEDIA, hung_up
-from dialer.record.outcomes import Written
+from dialer.record.outcome_rows import Written
 from freeswitch.hangup import Hangup
 from limits.rate_cuts import Kind
 from settings import Settings

@@ -18,7 +18,7 @@ from dialer.capacity.suspicion import Suspect, Tally
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import call_end
 from dialer.record.commit import Commit
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from freeswitch.events import ChannelEventKind
 from tests.unit.dialer.factories import (
     CAMPAIGN,

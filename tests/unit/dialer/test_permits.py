@@ -12,7 +12,7 @@ from dialer.capacity import permits as permits_module
 from dialer.capacity.permits import LATE_CLAIM_SECONDS, UNKNOWN_CLAIM_SECONDS, Permits
 from dialer.live_calls import LiveCall, LiveState
 from dialer.record.call_end import hung_up, withdrawn
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from limits import caps
 from limits.caps import Permit
 from limits.errors import LimiterUnavailable

@@ -18,7 +18,7 @@ from campaigns.retry_rules import RetryRule, RetryTerms
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import recorder as recorder_module
 from dialer.record.commit import Commit
-from dialer.record.outcomes import Answered, Ended, Seen, Written
+from dialer.record.outcome_rows import Answered, Ended, Seen, Written
 from dialer.record.recorder import BEHIND_COMMITS, BEHIND_SECONDS, Change
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event

@@ -9,7 +9,7 @@ import pytest
 from cooperative import let_others_run
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.recovery import reconciler as module
-from dialer.recovery.decisions import UNSEEN_SECONDS
+from dialer.recovery.resend_or_close import UNSEEN_SECONDS
 from tests.unit.dialer.factories import ME, OTHER, make_call, make_reconciler, make_recorder
 
 

@@ -16,7 +16,7 @@ from dialer.capacity.suspicion import Sign, sign_of_second_leg
 from dialer.holds import Hold, HoldKind
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import call_end
-from dialer.record.outcomes import Ended
+from dialer.record.outcome_rows import Ended
 from freeswitch.cluster import Cluster
 from freeswitch.errors import NotConnected
 from freeswitch.hangup import hangup_from_variables

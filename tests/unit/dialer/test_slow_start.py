@@ -21,7 +21,7 @@ from dialer.dispatch.slow_start import (
     full_rate,
 )
 from dialer.record.commit import Commit
-from dialer.record.outcomes import Ended, Written
+from dialer.record.outcome_rows import Ended, Written
 from limits.caps import NodeCaps
 from tests.unit.dialer.dispatch_rig import World
 from tests.unit.dialer.factories import CAMPAIGN, make_call, make_gateway, make_plan

@@ -22,8 +22,8 @@ from coordination.topics import Topic
 from dialer.control import Control
 from dialer.live_calls import LiveCalls
 from dialer.recovery import reconciler as recovery_module
-from dialer.recovery.decisions import Answer
 from dialer.recovery.hangup_markers import BATCH, HangupMarkers
+from dialer.recovery.resend_or_close import Answer
 from dialer.rounds import ADD_UP_SECONDS, OPENINGS_EVERY_SECONDS, Rounds
 from dialer.send_gate import SendGate
 from dialer.tasks import Tasks

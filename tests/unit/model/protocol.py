@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from campaigns.dispositions import Disposition
 from campaigns.lifecycle_table import LIFECYCLE, Action
-from dialer.recovery.decisions import RecoveryAction
+from dialer.recovery.resend_or_close import RecoveryAction
 from models import CampaignStatus, ContactStatus
 from tests.unit.model.state import (
     PENDING,

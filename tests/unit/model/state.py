@@ -9,7 +9,7 @@ from typing import NamedTuple
 from campaigns.dispositions import Disposition
 from campaigns.retry import History, Next, after_call
 from dialer.live_calls import LiveState
-from dialer.recovery.decisions import Answer, Verdict, decide, is_gone
+from dialer.recovery.resend_or_close import Answer, Verdict, decide, is_gone
 from freeswitch.events import LiveChannel
 from models import CONTACT_TRANSITIONS, CampaignStatus, ContactStatus
 from tests.unit.dialer.factories import make_call

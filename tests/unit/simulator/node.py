@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 
-from simulator.admission import Admission
 from simulator.apis import Apis
 from simulator.core import Core
 from simulator.events import Hub
@@ -17,6 +16,7 @@ from simulator.number_plan import CalledParty, by_number
 from simulator.render import Renderer
 from simulator.routing import Router
 from simulator.scheduler import Clock, Scheduler
+from simulator.session_limits import Admission
 from simulator.subscriptions import EVENT_NAMES
 from simulator.switch import Switch
 

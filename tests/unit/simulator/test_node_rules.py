@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from simulator.admission import Admission
 from simulator.applications import FOREVER, MESSAGE_SECONDS, duration
 from simulator.causes import parse_cause, q850
 from simulator.number_plan import PLAN, QUICK_ANSWER, Mix, by_number
 from simulator.scheduler import Clock, Scheduler, tick
+from simulator.session_limits import Admission
 
 
 def test_n_sessions_per_second_admit_one_less() -> None:

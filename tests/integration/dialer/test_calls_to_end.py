@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from campaigns import hangups
-from campaigns.hangups import EVERYBODY
+from campaigns import calls_to_end
+from campaigns.calls_to_end import EVERYBODY
 from coordination.control_bus import ControlBus
 from coordination.topics import Topic
 from freeswitch.cluster import Cluster
@@ -137,16 +137,16 @@ def test_a_call_that_is_claimed_beside_a_halt_is_marked_by_its_dialer(world: Wor
     campaign_id = make_campaign(world, 2, retry_delay_seconds=600)
     claim_all(campaign_id)
     with db.connection_context():
-        assert not hangups.in_force()
+        assert not calls_to_end.in_force()
         rows("INSERT INTO halt (scope, by) VALUES (%s, 'crm')", world.tenant_id)
-        assert hangups.in_force()
-        hangups.mark_dialer("d0000000000f1")
-        assert hangups.to_end(EVERYBODY) == []
-        hangups.mark_dialer(DIALER)
-        assert len(hangups.to_end(DIALER)) == len(hangups.to_end(EVERYBODY)) == 2
-        assert hangups.to_end("d0000000000f1") == []
+        assert calls_to_end.in_force()
+        calls_to_end.mark_dialer("d0000000000f1")
+        assert calls_to_end.to_end(EVERYBODY) == []
+        calls_to_end.mark_dialer(DIALER)
+        assert len(calls_to_end.to_end(DIALER)) == len(calls_to_end.to_end(EVERYBODY)) == 2
+        assert calls_to_end.to_end("d0000000000f1") == []
         rows("DELETE FROM halt")
-        assert len(hangups.to_end(DIALER)) == 2, "what was up when it was halted has to end"
+        assert len(calls_to_end.to_end(DIALER)) == 2, "what was up when it was halted has to end"
 
 
 def test_a_dialer_marks_what_was_claimed_beside_a_halt(house: House) -> None:
@@ -164,6 +164,6 @@ def test_a_call_that_is_claimed_beside_a_stop_is_marked_by_its_dialer(world: Wor
     claim_all(other)
     with db.connection_context():
         rows("UPDATE campaign SET hangup_at = now() WHERE id = %s", stopped)
-        assert hangups.in_force()
-        hangups.mark_dialer(DIALER)
-        assert {call.call_id for call in hangups.to_end(DIALER)} == {call.call_id for call in doomed}
+        assert calls_to_end.in_force()
+        calls_to_end.mark_dialer(DIALER)
+        assert {call.call_id for call in calls_to_end.to_end(DIALER)} == {call.call_id for call in doomed}

@@ -16,7 +16,7 @@ from campaigns.campaign_state import ActionResult
 from campaigns.schedules import DueStart
 from campaigns.stopping import cancel_slice
 from dialer.lookout import look
-from dialer.schedules import Schedules
+from dialer.starts_and_deadlines import Schedules
 from models import CampaignStatus, db, rows, transaction
 from tests.factories import World, counts, make_campaign, make_world
 from tests.integration.dialer.dialer_rig import Dialer, contacts_of, is_over

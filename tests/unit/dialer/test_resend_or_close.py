@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialer.live_calls import LiveCall, LiveState
-from dialer.recovery.decisions import (
+from dialer.recovery.resend_or_close import (
     GRACE_SECONDS,
     LOST_SECONDS,
     QUEUED_SECONDS,

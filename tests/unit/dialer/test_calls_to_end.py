@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 from gevent.event import Event as Signal
 
-from campaigns.hangups import EVERYBODY, CallToEnd
+from campaigns.calls_to_end import EVERYBODY, CallToEnd
 from coordination.turns import TurnsUnavailable
-from dialer import hangups as hangups_module
-from dialer.hangups import Hangups
+from dialer import calls_to_end as calls_to_end_module
+from dialer.calls_to_end import Hangups
 from dialer.live_calls import LiveCalls
 from dialer.recovery.node_restart import NodeRestarts
 from freeswitch.cluster import Cluster, LinkChange
@@ -47,8 +47,8 @@ def marks(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[CallToEnd]]:
     """What has to end, by owner."""
     found: dict[str, list[CallToEnd]] = {}
     stand_in = SimpleNamespace(in_force=lambda: False, to_end=lambda owner: found.get(owner, []))
-    monkeypatch.setattr(hangups_module, "hangups", stand_in)
-    monkeypatch.setattr(hangups_module, "db", SimpleNamespace(connection_context=nullcontext))
+    monkeypatch.setattr(calls_to_end_module, "calls_to_end", stand_in)
+    monkeypatch.setattr(calls_to_end_module, "db", SimpleNamespace(connection_context=nullcontext))
     return found
 
 
@@ -124,7 +124,7 @@ def test_a_call_that_its_node_does_not_have_is_not_said_to_be_hung_up(
         if node == "alone":
             logged.append((event, calls))
 
-    monkeypatch.setattr(hangups_module, "log", SimpleNamespace(info=info))
+    monkeypatch.setattr(calls_to_end_module, "log", SimpleNamespace(info=info))
     node = Node("alone")
     hangups = hangups_of(node)
     marks[ME] = [to_end("alone"), to_end("alone", "maybe")]

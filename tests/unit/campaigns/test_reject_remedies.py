@@ -11,7 +11,7 @@ import phonenumbers
 from campaigns import duplicates, importer, number_rules, suppressed_rows
 from campaigns.numbering_plans import country_of_number
 from campaigns.numbers import region_of
-from campaigns.reject_codes import REMEDIES
+from campaigns.reject_remedies import REMEDIES
 
 CAMPAIGNS = Path(importer.__file__).parent
 CALLS = {"NumberRefused": 0, "CellRefused": 0, "RejectedRow": 2, "rejected": 2}

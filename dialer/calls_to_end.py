@@ -1,6 +1,6 @@
 """Ends the calls that have to end, by a halt or by `stop?hangup=true`, until their switch says that they are over.
 
-The rows say which they are (`campaigns/hangups.py`). Every dialer looks every second whether there are any
+The rows say which they are (`campaigns/calls_to_end.py`). Every dialer looks every second whether there are any
 (`lookout`); then, when a control message comes, when a node comes back and when it takes calls over, it ends its own;
 one dialer in turn looks after everybody's, so that nobody waits for an owner that is dead or stands still. A call is
 ended by its id: nothing that was placed since is hit.
@@ -16,8 +16,8 @@ import gevent
 import structlog
 from gevent.event import Event as Signal
 
-from campaigns import hangups
-from campaigns.hangups import EVERYBODY, CallToEnd
+from campaigns import calls_to_end
+from campaigns.calls_to_end import EVERYBODY, CallToEnd
 from coordination.errors import Unavailable
 from dialer.errors import DATABASE_AWAY, note
 from dialer.live_calls import LiveCalls
@@ -30,7 +30,7 @@ from models import db
 log = structlog.get_logger()
 
 CAUSE = "MANAGER_REQUEST"
-"""Why they end, as the switch is told; what is recorded of one that was not answered goes by it (`outcomes.py`)."""
+"""Why they end, as the switch is told; what is recorded of one that was not answered goes by it (`outcome_rows`)."""
 TOGETHER = 100
 ANSWER_SECONDS = 5.0
 
@@ -73,10 +73,10 @@ class Hangups:
         """
         whose = EVERYBODY if self._is_everybodys_turn() else self.dialer_id
         with db.connection_context():
-            if hangups.in_force():
+            if calls_to_end.in_force():
                 with db.atomic():
-                    hangups.mark_dialer(self.dialer_id)
-            found = hangups.to_end(whose)
+                    calls_to_end.mark_dialer(self.dialer_id)
+            found = calls_to_end.to_end(whose)
         by_node: defaultdict[str, list[CallToEnd]] = defaultdict(list)
         for call in found:
             live = self.live_calls.get(call.call_id)
@@ -133,7 +133,7 @@ class Hangups:
     def _mark(self, campaign_id: str) -> None:
         try:
             with db.connection_context(), db.atomic():
-                hangups.mark_campaign(campaign_id)
+                calls_to_end.mark_campaign(campaign_id)
         except DATABASE_AWAY as error:
             note(error)
         self.wake.set()

@@ -10,8 +10,8 @@ import gevent
 
 from api import schemas
 from api.transactions import transaction
-from campaigns import hangups
-from campaigns.hangups import StillUp
+from campaigns import calls_to_end
+from campaigns.calls_to_end import StillUp
 
 ANSWER_SECONDS = 2.0
 """A node that can be reached has ended its calls long before."""
@@ -39,7 +39,7 @@ def wait_until_over(scope: str, campaign_id: uuid.UUID | None = None) -> list[St
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
         with transaction(writes=False):
-            left = hangups.still_up(scope, campaign_id)
+            left = calls_to_end.still_up(scope, campaign_id)
         if not left or time.monotonic() >= deadline:
             return left
         gevent.sleep(POLL_SECONDS)

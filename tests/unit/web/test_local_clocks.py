@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.web import hostile
 from tests.unit.web.reading import read
-from web.there import there
+from web.local_clocks import there
 
 AT = "2026-01-31T16:05:10.000Z"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dialer.schedules import AHEAD_SECONDS, Schedules
+from dialer.starts_and_deadlines import AHEAD_SECONDS, Schedules
 
 
 class Clock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from campaigns.moments import moment_of
+from campaigns.cell_times import moment_of
 
 
 @pytest.mark.parametrize(
