@@ -7,10 +7,12 @@ from typing import Final
 from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from api.times import utcnow
 from web.ask import Refused, ask
 from web.blueprint import blp
 from web.list_filters import e164
 from web.pages import page, shown
+from web.suppression_pages import holds
 from web.words import call_chip, contact_chip
 
 CALLS: Final = 20
@@ -43,7 +45,11 @@ def _people(typed: str, fault: str | None = None, status: int = 200) -> Response
     if typed:
         number = e164(typed)
         try:
-            entries = ask("GET", "/suppressions", {"number": number})["suppressions"]
+            entries = [
+                entry
+                for entry in ask("GET", "/suppressions", {"number": number})["suppressions"]
+                if holds(entry, utcnow())
+            ]
         except Refused as error:
             return shown("number.html", values | {"fault": fault or error.sentence}, status)
         found = ask("GET", "/contacts", {"phone_number": number, "limit": CAMPAIGNS})["contacts"]

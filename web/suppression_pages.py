@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -11,11 +13,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from api.blueprint import PREFIX
 from api.routes.suppression_schemas import MOST_COUNTED
+from api.times import utcnow
 from web.ask import Refused, ask
 from web.blueprint import blp
 from web.campaign_settings import instant
 from web.list_filters import e164, further
 from web.pages import fragment, page, shown
+from web.showing import moment
 
 PER_PAGE: Final = 50
 PREFIX_MARK: Final = "*"
@@ -119,6 +123,11 @@ def _erasure(erasure_id: str) -> dict[str, Any]:
     return found
 
 
+def holds(entry: Mapping[str, Any], now: datetime) -> bool:
+    """Whether an entry keeps anybody from being called now: it stays when its time is over."""
+    return entry["expires_at"] is None or moment(entry["expires_at"]) > now
+
+
 def _suppressions(fault: str | None = None, status: int = 200) -> Response:
     looked_for = request.args.get("number", "").strip()[:40]
     asked: dict[str, object] = {
@@ -137,8 +146,12 @@ def _suppressions(fault: str | None = None, status: int = 200) -> Response:
     campaigns = ask("GET", "/campaigns", {"limit": CAMPAIGNS, "order": "newest"})["campaigns"]
     path, listed = url_for("board.suppressions"), found["suppressions"][:PER_PAGE]
     last = listed[-1]["id"] if listed else None
+    now = utcnow()
+    over = {entry["id"] for entry in listed if not holds(entry, now)}
     values = {
         "entries": listed,
+        "over": over,
+        "kept": len(listed) > len(over),
         "total": found["total"],
         "most": MOST_COUNTED,
         "names": {one["id"]: one["name"] for one in campaigns},

@@ -39,6 +39,12 @@ def test_a_number_is_found_in_every_campaign_and_taken_out_of_all(site: Site) ->
     (entry,) = site.get("/suppressions").json["suppressions"]
     assert (entry["number"], entry["campaign_id"], entry["reason"]) == (NUMBER, None, "Asked by phone")
     assert "In no campaign" in Browser(site, "platform", tenant=OTHER).text("/people", number=NUMBER)
+    # An entry whose time is over stays, and keeps nobody from being called.
+    site.sql("UPDATE suppression SET expires_at = now() - interval '1 s' RETURNING id")
+    again = browser.get("/people", query_string={"number": NUMBER}).text
+    assert (f"{NUMBER} may be called" in words(again), 'action="/people/suppress"' in again) == (True, True)
+    listed = browser.text("/suppressions", number=NUMBER)
+    assert (f"What kept {NUMBER} from being called" in listed, " over " in listed) == (True, True), listed
     assert site.delete(f"/suppressions/{entry['id']}").status_code == 204
 
 
