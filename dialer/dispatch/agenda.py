@@ -32,6 +32,12 @@ from dialer.live_calls import LiveCall
 from limits.caps import Denied
 
 SOONEST_SECONDS = 0.002
+TAKEN_SECONDS = 0.01
+"""In so short a while somebody else is done with the contact, or what is claimed has left."""
+SLOT_SECONDS = 0.25
+BLOCKED_SECONDS = 1.0
+IDLE_SECONDS = 5.0
+"""So often a campaign is looked at where nothing that was heard says that it should be."""
 
 
 @dataclass(slots=True)

@@ -13,8 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from datetime import time as datetime_time
+from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
@@ -22,22 +21,28 @@ from gevent.event import Event as Signal
 
 from campaigns.number_waits import NUMBER_CAP
 from coordination.errors import Fenced
-from dialer.dispatch.agenda import SOONEST_SECONDS, Agenda
+from dialer.dispatch.agenda import (
+    IDLE_SECONDS,
+    SLOT_SECONDS,
+    SOONEST_SECONDS,
+    TAKEN_SECONDS,
+    Agenda,
+)
 from dialer.dispatch.batch import Batch, ClaimSurroundings, Outcome, PermitSource
 from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.claim_window import ClaimWindow
 from dialer.dispatch.claims import Statements
+from dialer.dispatch.denial_times import over_at, pause
 from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
 from dialer.dispatch.due import Due, NextDue
-from dialer.dispatch.node_health import told
 from dialer.dispatch.pace_counts import PaceCounts
-from dialer.dispatch.plan_checks import Hindrance, PlanChecks
+from dialer.dispatch.plan_checks import PlanChecks
 from dialer.dispatch.plans import Plan
-from dialer.dispatch.slow_start import WORD as SLOW_START
 from dialer.dispatch.slow_start import SlowStarts
 from dialer.dispatch.turn_timing import TurnTiming
+from dialer.dispatch.wishes import Wishes
 from dialer.errors import DATABASE_AWAY, note
 from dialer.fault_points import FaultPoint, hit
 from dialer.holds import HoldKind
@@ -47,15 +52,9 @@ from limits.errors import LimiterUnavailable
 
 log = structlog.get_logger()
 
-IDLE_SECONDS = 5.0
-"""So often a campaign is looked at where nothing that was heard says that it should be."""
 TOGETHER_SECONDS = 1.0
 """Those of which nothing was heard are looked at in groups, so far from each other."""
-BLOCKED_SECONDS = 1.0
-SLOT_SECONDS = 0.25
 UNAVAILABLE_SECONDS = 0.5
-TAKEN_SECONDS = 0.01
-TURN_SECONDS = 0.004
 BEHIND_SECONDS = 0.02
 READ_AHEAD = 3
 """So many batches are read of a list at a time: a read keeps the batch waiting that it is for."""
@@ -95,12 +94,14 @@ class Scheduler:
     stopping: bool = False
     agenda: Agenda = field(init=False)
     checks: PlanChecks = field(init=False)
+    wishes: Wishes = field(init=False)
     _ended: bool = False
     _wake: Signal = field(default_factory=Signal)
 
     def __post_init__(self) -> None:
         self.agenda = Agenda(self.now)
         self.checks = PlanChecks(self.departures.originate_builder)
+        self.wishes = Wishes(self.agenda, self.departures, self.reasons, self.slow_starts, self.checks)
 
     # What others tell it.
 
@@ -210,9 +211,9 @@ class Scheduler:
             for item in waiting:
                 item.ask_at = now + UNAVAILABLE_SECONDS
             for campaign in looked:
-                self._blocked(campaign, reason, UNAVAILABLE_SECONDS)
+                self.wishes.block(campaign, reason, UNAVAILABLE_SECONDS)
             return self._until_next(now)
-        wishes = self._wishes(looked, now)
+        wishes = self.wishes.of(looked, now)
         batch = Batch(
             self.dialer_id,
             self.limiter,
@@ -245,62 +246,6 @@ class Scheduler:
             # Whose numbers may not be called for a while are not due before: nobody reads or asks about them.
             if late := batch.late():
                 self.statements.postpone(late, NUMBER_CAP)
-
-    def _wishes(self, looked: Sequence[DialledCampaign], now: float) -> dict[str, int]:
-        """For how many calls each campaign asks that nothing binds."""
-        wishes: dict[str, int] = {}
-        claimed = self.departures.waiting_by_campaign()
-        for campaign in looked:
-            if not self.agenda.dials(campaign):
-                continue
-            try:
-                wish = self._wish(campaign, claimed[campaign.campaign_id], now)
-            except DATABASE_AWAY:
-                raise
-            except Exception:
-                # What nobody foresaw of one campaign must not stop the others.
-                log.exception("campaign_not_understood", campaign_id=campaign.campaign_id)
-                self.agenda.look_again(campaign, BLOCKED_SECONDS)
-                continue
-            if wish > 0:
-                wishes[campaign.campaign_id] = wish
-        return wishes
-
-    def _wish(self, campaign: DialledCampaign, claimed: int, now: float) -> int:
-        """For how many calls a campaign may ask now, of which so many are `claimed` and wait for a permit; 0 where
-        something binds it, which is told."""
-        plan = campaign.plan
-        if plan.held is not None:
-            self._blocked(campaign, plan.held, BLOCKED_SECONDS)
-        elif (hindrance := self.checks.hindrance(plan)) is Hindrance.NOT_HERE:
-            # Others may dial it: where nobody can, who writes the reasons says so.
-            self.agenda.look_again(campaign, IDLE_SECONDS)
-        elif hindrance is not None:
-            self._blocked(campaign, hindrance, BLOCKED_SECONDS)
-        elif (kind := plan.held_whole) is not None:
-            self._blocked(campaign, kind, BLOCKED_SECONDS, plan.over_at(kind))
-        elif claimed:
-            # They go first.
-            self.agenda.look_again(campaign, TAKEN_SECONDS)
-        elif not self.departures.sender.may_claim(plan.tenant_id, plan.campaign_id, plan.generation):
-            # Blocked, or the lease or the session lock is gone: what is claimed now would only go back.
-            if not self.departures.sender.leased():
-                self.reasons.tell(plan.campaign_id, "no_redis")
-            self.agenda.look_again(campaign, SLOT_SECONDS)
-        elif (bound := self.agenda.binding(plan, now)) is not None:
-            cap, reason = bound
-            self.reasons.tell(plan.campaign_id, reason)
-            self.agenda.wait_for(cap, plan.campaign_id)
-        else:
-            free = plan.max_concurrent_calls - self.departures.live_calls.count_of_campaign(plan.campaign_id)
-            wish = campaign.wish(free) if free > 0 else 0
-            if wish and (some := self.slow_starts.within(plan, wish, now)):
-                return some
-            if wish:
-                self._blocked(campaign, SLOW_START, self.slow_starts.wait(plan, now))
-            else:
-                self._blocked(campaign, "campaign_concurrency", SLOT_SECONDS)
-        return 0
 
     def _fill(
         self,
@@ -360,8 +305,8 @@ class Scheduler:
         for campaign in campaigns:
             passed_over = campaign.passed_over(now)
             if passed_over is not None:
-                over_at = campaign.plan.over_at(passed_over.reason)
-                self._blocked(campaign, passed_over.reason, min(passed_over.seconds, SLOT_SECONDS), over_at)
+                until = campaign.plan.over_at(passed_over.reason)
+                self.wishes.block(campaign, passed_over.reason, min(passed_over.seconds, SLOT_SECONDS), until)
             else:
                 waiting.append(campaign)
         first = self.statements.next_due([one.campaign_id for one in waiting]) if waiting else {}
@@ -408,7 +353,7 @@ class Scheduler:
         if outcome.claimed:
             self.reasons.tell(plan.campaign_id, self.around.refused() or slowed)
         elif binding is not None:
-            self.reasons.tell(plan.campaign_id, binding.reason, self._over_at(plan, binding))
+            self.reasons.tell(plan.campaign_id, binding.reason, over_at(plan, binding, self.clock()))
         if binding is None:
             # Where others got all of them, they are at the next as well.
             busy = outcome.claimed or outcome.denied
@@ -421,30 +366,7 @@ class Scheduler:
             self.agenda.look_again(campaign, asked_at + self._pause(binding) - self.now())
 
     def _pause(self, denial: Denied) -> float:
-        """The seconds from one question to the next that is worth asking, whatever the claim between them takes. Of a
-        rate half a horizon of turns is asked for at once: one by one each would cost a claim of its own. A cap may
-        have been raised, or places in it given back, long before the time that was named. Dialers that wait for the
-        same come apart by lot."""
-        rate = denial.reason.endswith(("_cps", "_minute"))
-        least = self.timing.horizon / 2 if rate else 0.0
-        return min(max(denial.retry_after, least), BLOCKED_SECONDS) + TURN_SECONDS * random.random()
-
-    def _over_at(self, plan: Plan, denial: Denied) -> str | None:
-        """When what denies a call is over, where that is known."""
-        if (held_until := plan.over_at(denial.reason)) is not None:
-            return held_until
-        now = self.clock()
-        if denial.reason == "tenant_minute":
-            return told(now + timedelta(seconds=denial.retry_after))
-        if denial.reason.startswith("tenant_day_"):
-            return told(datetime.combine(now.date() + timedelta(days=1), datetime_time(), UTC))
-        return None
-
-    def _blocked(
-        self, campaign: DialledCampaign, reason: str, seconds: float, next_action_at: str | None = None
-    ) -> None:
-        self.reasons.tell(campaign.campaign_id, reason, next_action_at)
-        self.agenda.look_again(campaign, seconds)
+        return pause(denial, self.timing.horizon)
 
     def _put_off(self, looked: Sequence[DialledCampaign], reason: str | None) -> None:
         """Something that all need is away; those that were looked at are looked at again in a while."""

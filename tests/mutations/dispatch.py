@@ -33,7 +33,7 @@ UNEXPLAINED = (
     Mutation(
         "minute without an end",
         "a campaign whose tenant has used up its minute does not say when it goes on",
-        "dialer/dispatch/scheduler.py",
+        "dialer/dispatch/denial_times.py",
         'if denial.reason == "tenant_minute":',
         'if denial.reason == "":',
         (f"{SCHEDULES}::test_a_cap_is_told_with_the_time_at_which_it_is_over_where_that_is_known",),
@@ -91,7 +91,7 @@ STARVED = (
     Mutation(
         "a campaign that nobody understands is looked at with the others",
         "a plan that raises what nobody foresaw puts off every campaign",
-        "dialer/dispatch/scheduler.py",
+        "dialer/dispatch/wishes.py",
         """                log.exception("campaign_not_understood", campaign_id=campaign.campaign_id)
 """,
         """                raise

@@ -16,11 +16,12 @@ from playhouse.pool import MaxConnectionsExceeded
 from campaigns.policies import Policy
 from coordination.errors import Fenced
 from dialer.dispatch import scheduler as scheduler_module
+from dialer.dispatch.agenda import IDLE_SECONDS
 from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.claim_window import ClaimWindow
 from dialer.dispatch.due import Due, NextDue
 from dialer.dispatch.plan_checks import nobody_can
-from dialer.dispatch.scheduler import BEHIND_SECONDS, IDLE_SECONDS, LATE_SECONDS
+from dialer.dispatch.scheduler import BEHIND_SECONDS, LATE_SECONDS
 from limits.caps import NumberCaps, PermitRequest
 from limits.errors import LimiterUnavailable
 from tests.examples import long
