@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -13,7 +11,7 @@ from web.campaign_settings import whole
 from web.nested_forms import DAYS, FieldError, hours_of, spans_shown, window_sentence
 from web.pages import page, shown
 from web.policy_words import PURPOSES, usual
-from web.tenant_pages import usual_hours, usual_rules
+from web.tenant_pages import typed_hours, usual_hours, usual_rules
 
 CALLS = "default_max_concurrent_calls"
 
@@ -52,9 +50,7 @@ def _defaults(fault: str | None = None, status: int = 200) -> Response:
     values = ask("GET", "/defaults")
     hours, rules = window_sentence(values["default_windows"], values["default_holidays"]), usual(values)
     if fault is not None:
-        values |= _calls() | usual_rules()
-        with suppress(FieldError):
-            values |= usual_hours()
+        values |= _calls() | usual_rules() | typed_hours()
     return shown(
         "defaults.html",
         {

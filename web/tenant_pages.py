@@ -101,6 +101,15 @@ def usual_hours() -> dict[str, object]:
     }
 
 
+def typed_hours() -> dict[str, object]:
+    """The same of a form that is shown again: what was typed stays, and hours that are none are rows without any."""
+    with suppress(FieldError):
+        return usual_hours()
+    form = request.form
+    zone = form.get("time_zone", "").strip() or None
+    return {"default_windows": None, "default_holidays": holidays_of(form), "default_time_zone": zone}
+
+
 def usual_rules() -> dict[str, object]:
     """What the form says of what a tenant's campaigns are usually for, and whether rules of law bind them then; of
     a form without these fields nothing."""
@@ -137,8 +146,7 @@ def _form(tenant: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
     values = dict(tenant)
     if fault is not None:
         values |= _granted() | usual_rules() | ({} if tenant["id"] else {"id": request.form.get("id", "")})
-        with suppress(FieldError):
-            values |= usual_hours()
+        values |= typed_hours()
     return {
         "tenant": values,
         "gateways": ask("GET", "/gateways", {"limit": 1000})["gateways"],

@@ -51,6 +51,24 @@ def test_an_admin_sets_them_for_its_own_tenant(site: Site) -> None:
     assert now(site) == NOTHING
 
 
+def test_what_was_typed_stays_where_no_hours_were_said(site: Site) -> None:
+    typed = {
+        "hours": "these",
+        "time_zone": "Europe/Paris",
+        "holidays.country": "fr",
+        "holidays.dates": "2026-12-24",
+    }
+    for browser, path in (
+        (Browser(site, "admin"), "/defaults"),
+        (Browser(site, "platform"), "/tenants/demo"),
+    ):
+        again = browser.post(path, **typed)
+        assert again.status_code == 400, path
+        for part in ('value="Europe/Paris"', 'name="holidays.country" value="FR"', ">2026-12-24</textarea>"):
+            assert part in again.text, (path, part)
+    assert now(site) == NOTHING
+
+
 def test_what_calls_are_for_and_which_rules_bind_is_set_and_told(site: Site) -> None:
     admin, reader = Browser(site, "admin"), Browser(site, "read")
     assert "What the calls are for not said Rules of law bind where a purpose is said" in reader.text(
