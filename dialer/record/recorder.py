@@ -27,9 +27,10 @@ from dialer.errors import DATABASE_AWAY, note
 from dialer.fault_points import FaultPoint, hit
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record import call_end
+from dialer.record.changes import Change, bare_end, rows_of
 from dialer.record.commit import Commit, CommitFollower
 from dialer.record.following import follow
-from dialer.record.outcome_rows import COMMIT_SECONDS, Answered, Ended, Seen, Written, write
+from dialer.record.outcome_rows import COMMIT_SECONDS, Ended, Written, write
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
 from models import Pool
@@ -48,17 +49,6 @@ MOST_EARLY = 20_000
 thousand calls in one."""
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 2.0
-
-
-@dataclass(slots=True)
-class Change:
-    """What one group has learnt about one call; times are monotonic."""
-
-    call: LiveCall
-    at: float
-    answered: bool = False
-    ended: Ended | None = None
-    ended_at: float = 0.0
 
 
 class Report(NamedTuple):
@@ -242,7 +232,7 @@ class Recorder:
         if change is None:
             change = changes[report.call_id] = Change(call, report.at)
         if ended is not None:
-            _end(change, ended, report.at)
+            change.end(ended, report.at)
         elif isinstance(report.event, ChannelEvent):
             call.heard_at = report.at
             self._fold_event(report.event, report.at, change)
@@ -275,7 +265,7 @@ class Recorder:
         if event.hangup is not None and dedup.is_refused_duplicate(event.hangup):
             ended = self._duplicate_refused(call, at)
             if ended is not None:
-                _end(change, ended, at)
+                change.end(ended, at)
             return
         call.show()
         if event.kind in (ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA):
@@ -293,7 +283,7 @@ class Recorder:
             if ended.answered:
                 change.answered = True
                 call.answer(at - (ended.billsec or 0))
-            _end(change, ended, at)
+            change.end(ended, at)
 
     def _duplicate_refused(self, call: LiveCall, at: float) -> Ended | None:
         """Its node has had an order of this id before, and that call is over: its own end is what tells how.
@@ -339,24 +329,8 @@ class Recorder:
 
     def _give_up(self, change: Change) -> None:
         """Keep what the contact needs of an end that cannot be written as it is; else leave the call to the audit."""
-        ended = change.ended
-        bare = ended and Ended(
-            ended.call_id,
-            ended.status,
-            ended.counts,
-            ended.delay,
-            0.0,
-            ended.sent_age,
-            ended.disposition,
-            "UNKNOWN",
-            owner_only=ended.owner_only,
-            free=ended.free,
-            failover=ended.failover,
-            may_live=ended.may_live,
-            next_number=ended.next_number,
-            no_good=ended.no_good,
-        )
-        if ended is not None and bare != ended:
+        bare = None if change.ended is None else bare_end(change.ended)
+        if bare is not None and bare != change.ended:
             change.ended = bare
             self._commit([change])
         else:
@@ -377,37 +351,3 @@ class Recorder:
                     raise
                 gevent.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, LAST_RETRY_SECONDS)
-
-
-def _end(change: Change, ended: Ended, at: float) -> None:
-    change.ended = ended
-    change.ended_at = at
-    change.call.end()
-
-
-def rows_of(changes: Sequence[Change], now: float) -> tuple[list[Seen], list[Answered], list[Ended]]:
-    """The changes as rows, their ages counted from `now`: a group may have waited for its database."""
-    seen = [
-        Seen(c.call.call_id, now - c.at, c.call.sent_age(now), c.call.progress, c.call.alerted)
-        for c in changes
-        if c.ended is None and not c.answered
-    ]
-    answered = [_answered(c, now) for c in changes if c.answered]
-    return seen, answered, [_aged(c.ended, now - c.ended_at) for c in changes if c.ended is not None]
-
-
-def _answered(change: Change, now: float) -> Answered:
-    """With what is known of its ringing: a call that rings and is answered within one group is written once."""
-    call, heard = change.call, now - change.at
-    return Answered(
-        call.call_id,
-        now - (call.answered_at or change.at),
-        call.sent_age(now),
-        heard if call.progress else None,
-        heard if call.alerted else None,
-    )
-
-
-def _aged(ended: Ended, seconds: float) -> Ended:
-    sent_age = None if ended.sent_age is None else ended.sent_age + seconds
-    return ended._replace(age=ended.age + seconds, sent_age=sent_age)

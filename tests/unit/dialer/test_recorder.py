@@ -17,9 +17,10 @@ from campaigns.dispositions import Disposition
 from campaigns.retry_rules import RetryRule, RetryTerms
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import recorder as recorder_module
+from dialer.record.changes import Change, rows_of
 from dialer.record.commit import Commit
 from dialer.record.outcome_rows import Answered, Ended, Seen, Written
-from dialer.record.recorder import BEHIND_COMMITS, BEHIND_SECONDS, Change
+from dialer.record.recorder import BEHIND_COMMITS, BEHIND_SECONDS
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
 from tests.unit.dialer.factories import (
@@ -333,7 +334,7 @@ def test_ages_count_up_to_the_write_and_not_to_the_event() -> None:
     call = make_call(sent_at=100.0, answered_at=103.0)
     end = Ended(call.call_id, "completed", True, None, 0.0, 7.0, "answered", "NORMAL_CLEARING")
     change = Change(call, 103.0, answered=True, ended=end, ended_at=107.0)
-    _, answered, ended = recorder_module.rows_of([change], 167.0)
+    _, answered, ended = rows_of([change], 167.0)
     assert (answered[0].age, answered[0].sent_age) == (64.0, 67.0)
     assert (ended[0].age, ended[0].sent_age) == (60.0, 67.0)
 
