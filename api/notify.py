@@ -98,7 +98,7 @@ def block_until_acknowledged(services: Services, topic: Topic, payload: Mapping[
     return True
 
 
-def hold(services: Services, held: Sequence[Held]) -> None:
+def wait_until_blocked(services: Services, held: Sequence[Held]) -> None:
     """Return once no call leaves any more that was claimed of these campaigns before they lost something.
 
     Raises ApiError 503 where nobody can be told: what was taken is taken, and calls may leave as before for a while.
@@ -136,7 +136,7 @@ def publish_later(services: Services, campaign_id: uuid.UUID, owner: str) -> Non
 
 
 def publish(services: Services, campaign_id: uuid.UUID, owner: str) -> None:
-    """Publish what `owner` left unpublished of a campaign; a failure is left to the dialers' sweep."""
+    """Publish what `owner` left unpublished of a campaign; a failure is left to a dialer, which does it later."""
     after = early = 0
     try:
         while True:

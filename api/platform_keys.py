@@ -14,7 +14,7 @@ _ANOTHER = """
     WHERE api_key.role = 'platform' AND api_key.id IS DISTINCT FROM %s AND tenant.deleted_at IS NULL LIMIT 1"""
 
 
-def hold() -> None:
+def lock_keys() -> None:
     """Keep others from deleting keys or tenants until this transaction ends: of two that delete the last two, one is
     to see what the other did."""
     rows("SELECT pg_advisory_xact_lock(hashtextextended('platform keys', 0))")

@@ -36,7 +36,7 @@ ANSWER_SECONDS = 5.0
 
 
 @dataclass(slots=True)
-class Hangups:
+class CallsToEnd:
     """`everybodys_turn`: whether it is this process' turn to look after the calls of all. `wake` asks for a round."""
 
     dialer_id: str

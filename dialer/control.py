@@ -22,7 +22,7 @@ from gevent.event import Event as Signal
 from coordination.control_bus import ControlBus
 from coordination.errors import ControlBusUnavailable
 from coordination.topics import Topic
-from dialer.calls_to_end import Hangups
+from dialer.calls_to_end import CallsToEnd
 from dialer.dispatch.node_orders import STALLED_SECONDS
 from dialer.send_gate import SendGate, Suppressed
 from models import Pool, db
@@ -41,7 +41,7 @@ class Control:
     dialer_id: str
     control_bus: ControlBus
     send_gate: SendGate
-    hangups: Hangups
+    calls_to_end: CallsToEnd
     refresh: Callable[[], None]
     handing_over: Callable[[str], None]
     wait_for_nodes: Callable[[float], bool]
@@ -54,14 +54,14 @@ class Control:
             self.send_gate.block(payload["campaign_id"], payload["generation"])
         elif topic is Topic.HALT:
             self.send_gate.halt(payload["scope"])
-            self.hangups.wake.set()
+            self.calls_to_end.wake.set()
         elif topic is Topic.UNHALT:
             # Another halt may have been answered since this was sent: the rows say.
             self.lifted.set()
         elif topic is Topic.SUPPRESS:
             self.send_gate.suppress(_suppressed(payload))
         elif topic is Topic.HANGUP:
-            self.hangups.on_hangup(payload["campaign_id"])
+            self.calls_to_end.on_hangup(payload["campaign_id"])
         elif topic is Topic.HANDOVER and payload["dialer_id"] != self.dialer_id:
             self.handing_over(payload["dialer_id"])
         if "token" in payload:
@@ -83,7 +83,7 @@ class Control:
         with pool.connection_context():
             scopes = [scope for (scope,) in pool.execute_sql("SELECT scope FROM halt").fetchall()]
         if self.send_gate.sync(scopes, read_at):
-            self.hangups.wake.set()
+            self.calls_to_end.wake.set()
 
     def answer(self, token: str) -> None:
         """Say that what came is in force here, once it is. Never raises for a Redis that is away."""

@@ -17,7 +17,7 @@ from gevent.event import Event as Signal
 
 from campaigns import calls_to_end, erasure, expiry, schedules, stopping, suppressed_contacts
 from campaigns.suppression_match import suppressed
-from dialer.calls_to_end import Hangups
+from dialer.calls_to_end import CallsToEnd
 from dialer.dispatch import claims, node_entries, plan_rows
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.nodes import Nodes
@@ -25,7 +25,7 @@ from dialer.erasures import Erasures
 from dialer.record import cdr_inbox
 from dialer.recovery import takeover
 from dialer.recovery.maybe_live import MaybeLiveSlots
-from dialer.starts_and_deadlines import Schedules
+from dialer.starts_and_deadlines import StartsAndDeadlines
 from dialer.suppressions import NOTHING, Suppressions, Unsent
 from models import Pool, db
 
@@ -37,7 +37,7 @@ _SUPPRESSED = suppressed(
 )
 _BEING_ERASED = claims.BEING_ERASED.format(tenant="call.tenant_id")
 LOOK = f"""
-SELECT {calls_to_end.WANTED} AS hangups,
+SELECT {calls_to_end.WANTED} AS calls_to_end,
     {stopping.LEFT} AS stops,
     {expiry.WAITS} AS expired,
     {cdr_inbox.WAITS} AS records,
@@ -61,7 +61,7 @@ SELECT {calls_to_end.WANTED} AS hangups,
 class Sight:
     """What the rows said of one moment, to one dialer.
 
-    `hangups`, `stops`, `expired`, `records` and `held` say whether there is
+    `calls_to_end`, `stops`, `expired`, `records` and `held` say whether there is
     anything of the kind; `unsettled` are the dialers that may have left something; `drained` are nodes by name,
     `nodes` all of them as `node_entries.LISTED` shows them; `plans` is a version (`dispatch.plan_rows.VERSION`);
     `next_due`: in how many seconds the next campaign starts or ends by itself; `suppressions`: whether
@@ -70,7 +70,7 @@ class Sight:
     suppressed, or they were to try a campaign that is over.
     """
 
-    hangups: bool
+    calls_to_end: bool
     stops: bool
     expired: bool
     records: bool
@@ -101,11 +101,11 @@ class Lookout:
     `records` (of nodes), `stops`, `expired`, `others` (dialers), and the `wake` of the parts that have one."""
 
     dialer_id: str
-    hangups: Hangups
+    calls_to_end: CallsToEnd
     maybe_live: MaybeLiveSlots
     nodes: Nodes
     dispatch: Dispatch
-    schedules: Schedules
+    starts_and_deadlines: StartsAndDeadlines
     suppressions: Suppressions
     erasures: Erasures
     adopted: Callable[[], Sequence[str]]
@@ -125,7 +125,7 @@ class Lookout:
         # One whose row has been let go of by somebody else is forgotten, and dialers that are gone are too.
         others = [one for one in seen.unsettled if one != self.dialer_id]
         for something, signal in (
-            (seen.hangups or self.hangups.waits(), self.hangups.wake),
+            (seen.calls_to_end or self.calls_to_end.waits(), self.calls_to_end.wake),
             (seen.stops, self.stops),
             (seen.expired, self.expired),
             (seen.records, self.records),
@@ -138,7 +138,7 @@ class Lookout:
                 signal.set()
         self.unsettled = seen.unsettled
         if self.may_tell():
-            self.schedules.expect(seen.next_due)
+            self.starts_and_deadlines.expect(seen.next_due)
             self.nodes.learn(seen.drained, seen.nodes)
             self.dispatch.read_plans(seen.plans)
 

@@ -26,7 +26,7 @@ from coordination.topics import Topic
 from coordination.turns import Turns
 from dialer.abandon_guard import LOOK_SECONDS as ABANDONED_EVERY_SECONDS
 from dialer.abandon_guard import AbandonGuard
-from dialer.calls_to_end import Hangups
+from dialer.calls_to_end import CallsToEnd
 from dialer.capacity.agent_breaker import AgentBreaker
 from dialer.capacity.backpressure import BackPressure
 from dialer.capacity.gateway_breaker import GatewayBreaker
@@ -62,7 +62,7 @@ from dialer.node_needs import NodeNeeds
 from dialer.openings_ahead import OpeningsAhead
 from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.following import Following
-from dialer.record.outbox import SWEEP_SECONDS, Outbox
+from dialer.record.outbox import LEFTOVERS_SECONDS, Outbox
 from dialer.record.outcome_rows import record_pool
 from dialer.record.recorder import Recorder
 from dialer.recovery.audit import Audit
@@ -73,7 +73,7 @@ from dialer.recovery.reconciler import Reconciler
 from dialer.recovery.restored_database import DatabaseGuard
 from dialer.recovery.takeover import Takeover
 from dialer.send_gate import SendGate
-from dialer.starts_and_deadlines import Schedules
+from dialer.starts_and_deadlines import StartsAndDeadlines
 from dialer.suppressions import LOOK_SECONDS as SUPPRESSIONS_EVERY_SECONDS
 from dialer.suppressions import Suppressions
 from dialer.switch_listener import EventListener, LinkListener
@@ -133,7 +133,7 @@ class Parts:
             Publisher(redis, prefix),
             self.dialer_id,
             # Every dialer looked through all that web processes left, every 3 s.
-            partial(self.turns.take, "publish_of_web", SWEEP_SECONDS),
+            partial(self.turns.take, "publish_of_web", LEFTOVERS_SECONDS),
             self.record_pool,
         )
         self.recorder = Recorder(
@@ -165,7 +165,7 @@ class Parts:
             self.outbox.nudge,
             lambda campaign_id: self.dispatch.exhausted(campaign_id),  # noqa: PLW0108
         )
-        self.schedules = Schedules(
+        self.starts_and_deadlines = StartsAndDeadlines(
             self.dialer_id,
             self.tell,
             self.outbox.nudge,
@@ -337,18 +337,19 @@ class Parts:
 
     def _wire_orders(self, control_redis: Redis, prefix: str) -> None:
         """What others order, by a row or a message."""
-        self.hangups = Hangups(
+        self.calls_to_end = CallsToEnd(
             self.dialer_id,
             self.cluster,
             self.live_calls,
             self.node_restarts,
+            # The turn keeps the name that dialers of the last release know it by.
             partial(self.turns.take, "hangups", ROUND_SECONDS),
         )
         self.control = Control(
             self.dialer_id,
             self.control_bus,
             self.send_gate,
-            self.hangups,
+            self.calls_to_end,
             self.refresh,
             self._on_handover,
             self.node_orders.wait_for_answers,
@@ -357,11 +358,11 @@ class Parts:
         )
         self.lookout = Lookout(
             self.dialer_id,
-            self.hangups,
+            self.calls_to_end,
             self.maybe_live,
             self.nodes_view,
             self.dispatch,
-            self.schedules,
+            self.starts_and_deadlines,
             self.suppressions,
             self.erasures,
             lambda: self.cluster.adopted,
@@ -393,7 +394,7 @@ class Parts:
         self.link_listeners: tuple[LinkListener, ...] = (
             self.reconciler,
             self.maybe_live,
-            self.hangups,
+            self.calls_to_end,
             self.dispatch,
             self.node_doctor,
         )

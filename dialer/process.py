@@ -121,7 +121,7 @@ class Process(Parts):
         self._hand_over(began + HANDED_OVER_BY)
         self.subscriber.stop(SUBSCRIBER_SECONDS)
         self.reconciler.stop()
-        self.hangups.stop()
+        self.calls_to_end.stop()
         self.recorder.stop()
         if not self.recorder.flush(left(WRITTEN_BY)):
             log.error("outcomes_left_unwritten", calls=len(self.live_calls))

@@ -66,7 +66,7 @@ class Rounds:
     def _start_recovery(self) -> None:
         """What became of calls."""
         parts = self._parts
-        self._every(ROUND_SECONDS, parts.reconciler.sweep)
+        self._every(ROUND_SECONDS, parts.reconciler.round)
         parts.tasks.whenever(parts.maybe_live.wake, self._while_ours(parts.maybe_live.round))
         parts.tasks.whenever(parts.lookout.others, self._while_ours(self._adopt))
         self._every(ROUND_SECONDS, self.resolve_unknown_claims)
@@ -80,7 +80,7 @@ class Rounds:
         """What others order."""
         parts = self._parts
         parts.tasks.whenever(parts.lookout.stops, self._while_ours(parts.leftover_stops.round))
-        parts.tasks.whenever(parts.hangups.wake, self._while_ours(parts.hangups.round))
+        parts.tasks.whenever(parts.calls_to_end.wake, self._while_ours(parts.calls_to_end.round))
         parts.tasks.every(ROUND_SECONDS, parts.control.sync_halts, parts.control.lifted)
         parts.tasks.every(ROUND_SECONDS, parts.lookout.round, parts.refreshing, REFRESH_GAP_SECONDS)
 
@@ -88,7 +88,9 @@ class Rounds:
         """When, and whom."""
         parts = self._parts
         parts.tasks.whenever(parts.lookout.expired, self._while_ours(parts.expiry.round))
-        parts.tasks.whenever(parts.schedules.wake, self._while_ours(parts.schedules.round))
+        parts.tasks.whenever(
+            parts.starts_and_deadlines.wake, self._while_ours(parts.starts_and_deadlines.round)
+        )
         parts.tasks.whenever(parts.suppressions.wake, self._while_ours(parts.suppressions.round))
         parts.tasks.whenever(parts.erasures.wake, self._while_ours(parts.erasures.round))
         parts.tasks.whenever(parts.suppressions.left, self._while_ours(parts.suppressions.look_at_left))
@@ -180,7 +182,7 @@ class Rounds:
         # Two that end at once would hand the same calls to and fro.
         known = self._parts.lookout.take_unsettled()
         if not self._parts.send_gate.draining and self._parts.takeover.round(leaving, known):
-            self._parts.hangups.wake.set()
+            self._parts.calls_to_end.wake.set()
 
     def resolve_unknown_claims(self) -> None:
         """What a claim committed of which no answer came goes back."""

@@ -1,4 +1,5 @@
-"""Starts campaigns whose time has come, and ends those whose deadline has, to the instant.
+"""Starts campaigns whose time has come, and ends those whose deadline has, to the instant. (Whose call is next
+within a running campaign: `dispatch/scheduler`.)
 
 Every dialer looks once a second when the next of them is due (`lookout`) and wakes at that moment by itself, so that
 none is late by more than the look. All of them may try: that one start or end comes of it is seen to by
@@ -35,7 +36,7 @@ Tell = Callable[[Topic, dict[str, object]], object]
 
 
 @dataclass(slots=True)
-class Schedules:
+class StartsAndDeadlines:
     """One dialer's. `tell` sends a control message to all dialers, this one included; `nudge` is called when there
     are transitions to publish; `cancel_rest` has the rest of an ended campaign's list cancelled, by `spawn`;
     `cannot_run` says of a campaign whether no node can run its agent. `now` is monotonic."""

@@ -3,7 +3,7 @@
 local SLOT_WAIT, NUMBER_WAIT = 250000, 1000000
 local lapse = score(math.floor(now / 1000) + job.lease)
 
--- Sweeping a slot whose permit is still held would grant its place twice: its dialer may live and have failed to renew
+-- To drop a slot whose permit is still held would grant its place twice: its dialer may live and have failed to renew
 -- it, while another kept the epoch. The rows of the calls are asked then. All slots of a permit lapse at one time, so
 -- what the tenant's, the gateway's and the nodes' say before the first grant says it of the numbers' too.
 local lapsed_in_use = false

@@ -287,9 +287,9 @@ class Apis:
     # The rest
 
     def _status(self, at: float) -> str:
-        admission = self._core.admission
-        admission.refill(self._core.clock.wall(at))
-        return status_text(admission, len(self._core.channels), self._uptime(at))
+        limits = self._core.session_limits
+        limits.refill(self._core.clock.wall(at))
+        return status_text(limits, len(self._core.channels), self._uptime(at))
 
     def _module_exists(self, argument: str, _at: float) -> str:
         loaded = argument.startswith("mod_") and argument not in self._core.unloaded

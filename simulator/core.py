@@ -11,7 +11,7 @@ from simulator.journal import Journal
 from simulator.ledger import LedgerSink
 from simulator.routing import Router
 from simulator.scheduler import Clock, Scheduler
-from simulator.session_limits import Admission
+from simulator.session_limits import SessionLimits
 
 RunApi = Callable[[str, str, float], str]
 
@@ -27,7 +27,7 @@ class Core:
         clock: Clock,
         scheduler: Scheduler,
         ledger: LedgerSink,
-        admission: Admission,
+        session_limits: SessionLimits,
         router: Router,
     ) -> None:
         self.name = name
@@ -35,7 +35,7 @@ class Core:
         self.clock = clock
         self.scheduler = scheduler
         self.journal = Journal(ledger, name)
-        self.admission = admission
+        self.session_limits = session_limits
         self.router = router
         self.faults: Faults = router.faults
         self.channels = Channels()

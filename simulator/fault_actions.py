@@ -103,10 +103,10 @@ class FaultActions:
                 self._heartbeat()
 
     def _limit(self, sps: int, max_sessions: int) -> None:
-        admission = self._core.admission
-        self._configured = self._configured or (admission.sps, admission.max_sessions)
-        admission.set_sps(sps)
-        admission.max_sessions = max_sessions
+        limits = self._core.session_limits
+        self._configured = self._configured or (limits.sps, limits.max_sessions)
+        limits.set_sps(sps)
+        limits.max_sessions = max_sessions
 
     def _restore_limits(self) -> None:
         if self._configured is not None:
@@ -114,8 +114,8 @@ class FaultActions:
             self._configured = None
 
     def _pause(self, direction: str, *, paused: bool) -> None:
-        admission = self._core.admission
+        limits = self._core.session_limits
         if direction != "outbound":
-            admission.paused_inbound = paused
+            limits.paused_inbound = paused
         if direction != "inbound":
-            admission.paused_outbound = paused
+            limits.paused_outbound = paused

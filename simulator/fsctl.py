@@ -31,9 +31,9 @@ class Fsctl:
 
     def shut_down_when_empty(self, refuse: bool, done: Callable[[str], None]) -> None:
         """`shutdown elegant` still lets new calls in, `asap` refuses them; both answer when they are through."""
-        admission = self._core.admission
-        admission.shutting_down = True
-        admission.refusing = admission.refusing or refuse
+        limits = self._core.session_limits
+        limits.shutting_down = True
+        limits.refusing = limits.refusing or refuse
         self._waiting.append(done)
 
     def check_empty(self) -> None:
@@ -63,54 +63,50 @@ class Fsctl:
         return self._ask(command, rest)
 
     def _ask(self, command: str, rest: list[str]) -> str:
-        admission = self._core.admission
+        limits = self._core.session_limits
         number = decimal(rest[0]) if rest else None
         if command == "sps":
             if number:
-                admission.set_sps(number)
-            return f"+OK sessions per second: {admission.sps}\n"
+                limits.set_sps(number)
+            return f"+OK sessions per second: {limits.sps}\n"
         if command == "max_sessions":
             if number:
-                admission.max_sessions = number
-            return f"+OK max sessions: {admission.max_sessions}\n"
+                limits.max_sessions = number
+            return f"+OK max sessions: {limits.max_sessions}\n"
         outbound = rest[:1] == ["outbound"]
-        both = admission.paused_inbound and admission.paused_outbound
+        both = limits.paused_inbound and limits.paused_outbound
         paused = (
-            admission.paused_outbound
-            if outbound
-            else admission.paused_inbound
-            if rest[:1] == ["inbound"]
-            else both
+            limits.paused_outbound if outbound else limits.paused_inbound if rest[:1] == ["inbound"] else both
         )
         answers = {
-            "last_sps": f"+OK last sessions per second: {admission.last_sps}\n",
+            "last_sps": f"+OK last sessions per second: {limits.last_sps}\n",
             "min_idle_cpu": "+OK min idle cpu: DISABLED\n",
-            "ready_check": _word(admission.ready),
-            "shutdown_check": _word(admission.shutting_down),
+            "ready_check": _word(limits.ready),
+            "shutdown_check": _word(limits.shutting_down),
             "pause_check": _word(paused),
             "loglevel": "+OK log level: DISABLE [-1]\n",
         }
         return answers.get(command, f"-ERR Invalid command\nUSAGE: fsctl {USAGE}")
 
     def _pause(self, paused: bool, rest: list[str]) -> str:
-        admission = self._core.admission
+        limits = self._core.session_limits
         if rest[:1] != ["outbound"]:
-            admission.paused_inbound = paused
+            limits.paused_inbound = paused
         if rest[:1] != ["inbound"]:
-            admission.paused_outbound = paused
+            limits.paused_outbound = paused
         return "+OK\n"
 
     def _shutdown(self, rest: list[str]) -> str:
-        admission = self._core.admission
+        limits = self._core.session_limits
         if rest[:1] == ["cancel"]:
-            admission.shutting_down = admission.refusing = False
+            limits.shutting_down = limits.refusing = False
             self._answer_waiting()
             return "+OK\n"
         if rest[:1] in (["elegant"], ["asap"]):
             # From a hook nobody waits for the answer.
             self.shut_down_when_empty(rest[0] == "asap", lambda _text: None)
             return "+OK\n"
-        admission.shutting_down = admission.refusing = True
+        limits.shutting_down = limits.refusing = True
         self._shut_down()
         return "+OK\n"
 

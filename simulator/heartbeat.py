@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from simulator.session_limits import Admission
+from simulator.session_limits import SessionLimits
 from simulator.status_texts import spelled_duration
 
 SOURCE = ("switch_core.c", "send_heartbeat", 95)
 
 
-def heartbeat_headers(admission: Admission, sessions: int, uptime: float) -> list[tuple[str, str]]:
+def heartbeat_headers(limits: SessionLimits, sessions: int, uptime: float) -> list[tuple[str, str]]:
     """The headers after the first thirteen; `sessions` are those that exist now, `uptime` is in seconds."""
     headers = {
-        "Event-Info": "System Ready" if admission.ready else "System Paused",
+        "Event-Info": "System Ready" if limits.ready else "System Paused",
         "Up-Time": spelled_duration(uptime),
         "FreeSWITCH-Version": "1.11.3-dev+simulator~64bit",
         "Uptime-msec": int(uptime * 1_000),
         "Session-Count": sessions,
-        "Max-Sessions": admission.max_sessions,
-        "Session-Per-Sec": admission.left,
-        "Session-Per-Sec-Last": admission.last_sps,
-        "Session-Per-Sec-Max": admission.peak_sps,
-        "Session-Per-Sec-FiveMin": admission.five_minute_peak(),
-        "Session-Since-Startup": admission.sessions_since_startup,
-        "Session-Peak-Max": admission.peak_sessions,
-        "Session-Peak-FiveMin": admission.peak_sessions,
+        "Max-Sessions": limits.max_sessions,
+        "Session-Per-Sec": limits.left,
+        "Session-Per-Sec-Last": limits.last_sps,
+        "Session-Per-Sec-Max": limits.peak_sps,
+        "Session-Per-Sec-FiveMin": limits.five_minute_peak(),
+        "Session-Since-Startup": limits.sessions_since_startup,
+        "Session-Peak-Max": limits.peak_sessions,
+        "Session-Peak-FiveMin": limits.peak_sessions,
         "Idle-CPU": "95.000000",
     }
     return [(name, str(value)) for name, value in headers.items()]

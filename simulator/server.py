@@ -36,7 +36,7 @@ from simulator.number_plan import Mix, by_number
 from simulator.render import Renderer
 from simulator.routing import Router
 from simulator.scheduler import Clock, Scheduler
-from simulator.session_limits import Admission
+from simulator.session_limits import SessionLimits
 from simulator.switch import Switch
 
 IDLE_SECONDS: Final = 1.0
@@ -119,7 +119,7 @@ class Server:
             clock=Clock(self._started, time.monotonic(), options.speed),
             scheduler=Scheduler(),
             ledger=self._ledger,
-            admission=Admission(options.sps, options.max_sessions),
+            session_limits=SessionLimits(options.sps, options.max_sessions),
             router=Router(options.gateways, Faults(options.seed)),
         )
 
@@ -244,9 +244,9 @@ class Server:
 
     def _heartbeat(self) -> None:
         now = time.time()
-        admission = self._core.admission
-        admission.refill(now)
-        headers = heartbeat_headers(admission, len(self._core.channels), now - self._started)
+        limits = self._core.session_limits
+        limits.refill(now)
+        headers = heartbeat_headers(limits, len(self._core.channels), now - self._started)
         self._core.hub.simple("HEARTBEAT", headers, SOURCE)
 
     def _shut_down(self) -> None:

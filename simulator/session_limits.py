@@ -1,4 +1,5 @@
-"""Why a node refuses a session before it makes a channel: sessions per second, maximum, pause, shutdown.
+"""Whether a node starts another session, and why it refuses one before it makes a channel: sessions per second,
+maximum, pause, shutdown.
 
 All end in DESTINATION_OUT_OF_ORDER, so that a client cannot tell them from a dead number by the cause.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 
-class Admission:
+class SessionLimits:
     """The node's limits and counters. `wall` is wall seconds: the allowance is refilled each wall second."""
 
     def __init__(self, sps: int, max_sessions: int) -> None:

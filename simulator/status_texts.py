@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 from simulator.calls import ANSWERED, EXECUTING, Call
 from simulator.render import stamp
-from simulator.session_limits import Admission
+from simulator.session_limits import SessionLimits
 
 _RULE = "=" * 97
 
@@ -35,17 +35,17 @@ def up_time(seconds: float, unit: str) -> str:
     return f"{int(seconds / divisor)}\n" if divisor else "-USAGE: [us|ms|s|m|h|d]\n"
 
 
-def status_text(admission: Admission, sessions: int, uptime: float) -> str:
+def status_text(limits: SessionLimits, sessions: int, uptime: float) -> str:
     """The `status` api; `sessions` are those that exist now."""
-    ready = "ready" if admission.ready else "not ready"
+    ready = "ready" if limits.ready else "not ready"
     return (
         f"UP {spelled_duration(uptime)}\n"
         f"FreeSWITCH (Version 1.11.3-dev simulator 64bit) is {ready}\n"
-        f"{admission.sessions_since_startup} session(s) since startup\n"
-        f"{sessions} session(s) - peak {admission.peak_sessions}, last 5min {admission.peak_sessions} \n"
-        f"{admission.last_sps} session(s) per Sec out of max {admission.sps}, peak {admission.peak_sps}, "
-        f"last 5min {admission.five_minute_peak()} \n"
-        f"{admission.max_sessions} session(s) max\n"
+        f"{limits.sessions_since_startup} session(s) since startup\n"
+        f"{sessions} session(s) - peak {limits.peak_sessions}, last 5min {limits.peak_sessions} \n"
+        f"{limits.last_sps} session(s) per Sec out of max {limits.sps}, peak {limits.peak_sps}, "
+        f"last 5min {limits.five_minute_peak()} \n"
+        f"{limits.max_sessions} session(s) max\n"
         "min idle cpu 0.00/98.53\nCurrent Stack Size/Max 240K/240K\n"
     )
 

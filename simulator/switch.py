@@ -86,7 +86,7 @@ class Switch:
             return
         if uuid in self.core.channels and leg.endpoint != "sofia":
             uuid = str(uuids.uuid4())
-        if uuid in self.core.channels or not self.core.admission.admit(wall, len(self.core.channels)):
+        if uuid in self.core.channels or not self.core.session_limits.admit(wall, len(self.core.channels)):
             self._refuse(wall, job, leg, uuid, Refused(OUT_OF_ORDER, route.number, route.gateway))
             return
         self._session_number += 1

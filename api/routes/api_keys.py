@@ -120,7 +120,7 @@ def delete_api_key(api_key_id: str) -> Response:
     """
     key_id = id_or_404(api_key_id, "API key")
     with transaction():
-        platform_keys.hold()
+        platform_keys.lock_keys()
         found = rows(
             "SELECT role FROM api_key WHERE id = %s AND tenant_id = %s FOR UPDATE",
             key_id,

@@ -94,7 +94,7 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
     try:
         if held:
             # Calls that were claimed by the window of before go back.
-            notify.hold(services(), held)
+            notify.wait_until_blocked(services(), held)
     finally:
         notify.dialers(services(), Topic.WAKE, {"campaign_id": str(found_id)})
         if body.keys() & set(changes.POLICY):

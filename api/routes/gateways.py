@@ -168,7 +168,7 @@ def patch_gateway(body: GatewayValues, gateway_id: str) -> dict[str, object]:
         if LEAVING & body.keys():
             held = taken_away.from_gateway(gateway.id)
         known = _known(gateway)
-    notify.hold(services(), held)
+    notify.wait_until_blocked(services(), held)
     return _told([gateway], known)[0]
 
 

@@ -145,7 +145,7 @@ def patch_phone_number(body: PhoneNumberValues, phone_number_id: str) -> PhoneNu
             number = update(number, values)
         if "gateway_id" in body or not number.outbound_enabled:
             held = taken_away.from_number(number.id)
-    notify.hold(services(), held)
+    notify.wait_until_blocked(services(), held)
     return number
 
 

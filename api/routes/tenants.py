@@ -253,7 +253,7 @@ def patch_tenant(body: TenantChanges, tenant_id: str) -> Tenant:
         tenant = update(tenant, body)
         if GRANTS & body.keys():
             held = taken_away.from_tenant(tenant.id)
-    notify.hold(services(), held)
+    notify.wait_until_blocked(services(), held)
     return tenant
 
 
@@ -272,7 +272,7 @@ def delete_tenant(tenant_id: str) -> Response:
     """
 
     def work() -> None:
-        platform_keys.hold()
+        platform_keys.lock_keys()
         tenant = _tenant_or_404(tenant_id, lock=True)
         if rows("SELECT 1 FROM api_key WHERE id = %s AND tenant_id = %s", current_caller().key_id, tenant.id):
             raise conflict("The key in use is this tenant's; it cannot be deleted with it.", "in_use")

@@ -171,7 +171,7 @@ class Departures:
         if not call.may_have_left:
             self.recorder.withdraw(call, "NOT_SENT", delay)
 
-    def let_go(self) -> None:
+    def withdraw_stale(self) -> None:
         """Withdraw what waits for a permit and may not leave any more, or has waited for too long; what a node that
         takes nothing let pass its turn waits for a permit from now on."""
         now = self.now()
@@ -186,7 +186,7 @@ class Departures:
                 self.withdraw(call)
 
     def overdue_at(self) -> list[float]:
-        """When the first call of each node is to be let go of, if it has not left by then."""
+        """When the first call of each node is to wait for another permit, if it has not left by then."""
         return [queue.heap[0][0] + STALLED_SECONDS for queue in self._queues.values() if queue.heap]
 
     def waiting_by_campaign(self) -> Counter[str]:

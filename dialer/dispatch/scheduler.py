@@ -194,7 +194,7 @@ class Scheduler:
 
     def one_look(self, looked: list[DialledCampaign]) -> float:
         """The look that `step` takes, which notes in `looked` whom it looked at; whatever it meets it raises."""
-        self.departures.let_go()
+        self.departures.withdraw_stale()
         now = self.now()
         # After a takeover thousands may wait: asked for at once, the answer would outlast the life of their permits.
         ripe = (item for item in self.departures.lapsed.values() if item.ask_at <= now)

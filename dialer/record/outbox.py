@@ -29,7 +29,8 @@ from models import Pool, db
 
 GROUP = 500
 MOST_IN_MEMORY = 20_000
-SWEEP_SECONDS = 3.0
+LEFTOVERS_SECONDS = 3.0
+"""So often what others left unpublished is looked for, by whose turn it is."""
 FIRST_GAP_SECONDS, LAST_GAP_SECONDS = 0.05, 1.0
 HOLE_SECONDS = 60.0
 """A predecessor that stays away for so long, with Redis there, was lost: a hole is better than silence."""
@@ -116,7 +117,7 @@ class Outbox:
         self.behind = False
         """Whether there are rows of ours that do not wait here: they are read with the next round."""
         self._stopping = False
-        self._swept_at = 0.0
+        self._looked_at = 0.0
         self._held_since: dict[int, float] = {}
         self.newest = 0
         """The newest transition that this process has committed."""
@@ -144,7 +145,7 @@ class Outbox:
         """The greenlet: until `stop`, and then until nothing of ours is unpublished."""
         pause = FIRST_GAP_SECONDS
         while not (self._stopping and not self._waiting and not self.behind):
-            self._wake.wait(timeout=SWEEP_SECONDS)
+            self._wake.wait(timeout=LEFTOVERS_SECONDS)
             self._wake.clear()
             try:
                 self.publish_all()
@@ -214,17 +215,17 @@ class Outbox:
             self._waiting.clear()
             self._unpublished.clear()
             self.publish_leftovers(self._owner)
-        if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
+        if time.monotonic() - self._looked_at >= LEFTOVERS_SECONDS:
             # Rows whose commit's answer was lost were never `put`, and a web process may die before it publishes.
-            self._swept_at = time.monotonic()
+            self._looked_at = time.monotonic()
             self._held_since = {
                 key: since
                 for key, since in self._held_since.items()
-                if self._swept_at - since < 2 * HOLE_SECONDS
+                if self._looked_at - since < 2 * HOLE_SECONDS
             }
-            self.publish_leftovers(self._owner, older_than=SWEEP_SECONDS)
+            self.publish_leftovers(self._owner, older_than=LEFTOVERS_SECONDS)
             if self._webs_turn():
-                self.publish_leftovers(WEB, older_than=SWEEP_SECONDS)
+                self.publish_leftovers(WEB, older_than=LEFTOVERS_SECONDS)
 
     def _is_hole(self, row: Mapping[str, Any]) -> bool:
         since = self._held_since.get(row["transition_id"])
@@ -268,7 +269,7 @@ class Outbox:
             del self._unpublished[row]
         self._mark(self._owner, [told.transition_id for told in done if told.outbox_id is None], whole)
         if len(done) < len(group):
-            # The predecessor is another process' to publish (its rows are swept once it is dead): try again soon.
+            # The predecessor is another process' to publish (or its heir's, once it is dead): try again soon.
             self.behind = True
 
     def _mark(self, owner: str, transition_ids: list[int], outbox_ids: list[int]) -> None:

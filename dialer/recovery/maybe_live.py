@@ -49,8 +49,8 @@ RETURNING id::text AS call_id, campaign_id::text, tenant_id, gateway_id::text, n
 """Takes their slots from calls that are over for good."""
 
 
-class Forgetful(Protocol):
-    """Who forgets the marks of calls that are over (`HangupMarkers`)."""
+class MarkerDeleter(Protocol):
+    """Who has the hangup markers of calls that are over deleted (`HangupMarkers`)."""
 
     def forget(self, node: str, call_ids: Iterable[str]) -> None:
         """These calls of `node` are over."""
@@ -74,7 +74,7 @@ class MaybeLiveSlots:
     dialer_id: str
     cluster: Cluster
     limiter: Limiter
-    hangup_markers: Forgetful
+    hangup_markers: MarkerDeleter
     node_restarts: NodeRestarts
     on_free: Callable[[], None]
     wake: Signal = field(default_factory=Signal)

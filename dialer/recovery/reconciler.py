@@ -1,10 +1,10 @@
 """Settles every call whose events may have been missed: lost connection, dead dialer, silent node.
 
-The switch is asked about that very call id. Alive: it is ours from now on. Ended: the mark that every call leaves
-in the node's hash says that it lived, and it is never sent again; the record that the node wrote of it may come by
-the inbox. Never seen: it may be sent once more under the same id, but only when its sender is proven dead (its
-session lock is gone, and not because PostgreSQL lost all of them), the node is the same one, and it has answered at
-once for long enough to have executed every frame in its buffers.
+The switch is asked about that very call id. Alive: it is ours from now on. Ended: the hangup marker that every call
+leaves in the node's hash says that it lived, and it is never sent again; the record that the node wrote of it may
+come by the inbox. Never seen: it may be sent once more under the same id, but only when its sender is proven dead
+(its session lock is gone, and not because PostgreSQL lost all of them), the node is the same one, and it has answered
+at once for long enough to have executed every frame in its buffers.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Reconciler:
             if not call.queued:
                 self.ask(call)
 
-    def sweep(self) -> None:
+    def round(self) -> None:
         """Ask about every call that is silent, late or in doubt, close what its switch has failed to end, and hear
         how each node is. Called every second."""
         if not self.may_tell():
@@ -202,7 +202,7 @@ class Reconciler:
             except (FreeswitchError, *DATABASE_AWAY) as error:
                 log.info("asked_later", call_id=call.call_id, node=call.node, error=str(error)[:200])
             except Exception:
-                # A fault about one call must not end the worker that the others wait for; the sweep asks again.
+                # A fault about one call must not end the worker that the others wait for; the next round asks again.
                 log.exception("ask_failed", call_id=call.call_id, node=call.node)
             finally:
                 call.asking = False
@@ -274,7 +274,7 @@ class Reconciler:
 def question(link: NodeLink, call_id: str) -> Answer:
     """Ask a node about a call: is it alive, and if not, did it ever live.
 
-    In this order: a call leaves its mark before it stops existing. Raises FreeswitchError.
+    In this order: a call leaves its marker before it stops existing. Raises FreeswitchError.
     """
     dump = link.api(uuid_dump(call_id), timeout=ASK_SECONDS)
     if dump.lstrip().startswith("{"):

@@ -49,7 +49,7 @@ UNSEEN_SECONDS = 180.0
 """What was written to a lost connection has arrived so long after the network is back, if it ever does: a kernel
 repeats it every 120 s at least. Nobody is called anew for a call that its node has denied for less."""
 FORCE_CLOSE_AHEAD_SECONDS = 2.0
-"""A call is closed so long before that bound: the sweep comes by every second, and then it is written."""
+"""A call is closed so long before that bound: the reconciler's round comes every second, and then it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,9 @@ def resolve_closed(
     """What to do about a closed call that the run `core_uuid` of its node was to place.
 
     One that still rings may not be answered any more. One that a restarted node took up again has lost the timer that
-    ends it, and nobody is left to set it. The mark of a call that lived says that it is over. Without one its order
-    may lie in a buffer: until its node has said so, each time, for long (`unseen_seconds`), and nobody is left who
-    could send it.
+    ends it, and nobody is left to set it. The hangup marker of a call says that it lived and is over. Without one its
+    order may lie in a buffer: until its node has said so, each time, for long (`unseen_seconds`), and nobody is left
+    who could send it.
     """
     same_run = core_uuid is None or core_uuid == answer.core_uuid
     if answer.alive is not None:

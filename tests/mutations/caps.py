@@ -212,7 +212,7 @@ EXCEEDED = (
         (f"{EPOCH}::test_a_state_that_came_back_from_a_disk_is_not_whole",),
     ),
     Mutation(
-        "held slot swept",
+        "held slot dropped",
         "a living dialer that could not renew its permits loses their slots while its calls are up",
         "limits/slots.lua",
         "lapsed_in_use = lapsed_in_use or redis.call('HEXISTS', KEYS[5], call_of(id)) == 1",

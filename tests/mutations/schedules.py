@@ -30,7 +30,7 @@ SCHEDULED = (
         "schedule that nobody sees",
         "no dialer starts what is due: nothing wakes it",
         "dialer/lookout.py",
-        "            self.schedules.expect(seen.next_due)\n",
+        "            self.starts_and_deadlines.expect(seen.next_due)\n",
         "",
         (
             "tests/unit/dialer/test_lookout.py::test_when_the_next_start_or_end_is_due_is_told_to_who_may_act_on_it",

@@ -145,7 +145,7 @@ HANGUPS = (
         "hung up by a message alone",
         "calls that have to end are not looked for, and those whose node is away or whose message is lost go on",
         "dialer/lookout.py",
-        "            (seen.hangups or self.hangups.waits(), self.hangups.wake),\n",
+        "            (seen.calls_to_end or self.calls_to_end.waits(), self.calls_to_end.wake),\n",
         "",
         ("tests/unit/dialer/test_lookout.py::test_who_has_something_to_do_is_woken_each_time",),
     ),

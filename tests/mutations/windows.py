@@ -98,7 +98,7 @@ WINDOWED = (
         "changed window that nobody is told of",
         "calls that were claimed by the window of before leave after the new one was answered",
         "api/routes/campaign_changes.py",
-        "        notify.hold(services(), held)\n",
+        "        notify.wait_until_blocked(services(), held)\n",
         "        held = ()\n",
         (f"{API}::test_a_changed_window_holds_for_what_is_claimed_already",),
     ),

@@ -118,7 +118,7 @@ def test_calls_whose_owner_cannot_end_them_are_ended_by_another(house: House) ->
     campaign_id = house.campaign(*[TALKS] * 4)
     second = house.dialer()
     # As a dialer that has lost its links, or stands still.
-    first.process.hangups.cluster = Cluster([], first.id, lambda *_: None, lambda _: None)
+    first.process.calls_to_end.cluster = Cluster([], first.id, lambda *_: None, lambda _: None)
     stop(house, campaign_id)
     all_end(house, 4)
     with db.connection_context():

@@ -33,7 +33,7 @@ def change(statement: str, *values: object) -> None:
 
 
 def flags(sight: Sight) -> set[str]:
-    return {name for name in ("hangups", "stops", "records", "held") if getattr(sight, name)}
+    return {name for name in ("calls_to_end", "stops", "records", "held") if getattr(sight, name)}
 
 
 def test_of_nothing_nothing_is_seen(world: World) -> None:
@@ -43,7 +43,7 @@ def test_of_nothing_nothing_is_seen(world: World) -> None:
 
 def test_a_halt_may_have_calls_to_end(world: World) -> None:
     change("INSERT INTO halt (scope, by) VALUES ('demo', 'test')")
-    assert flags(seen()) == {"hangups"}
+    assert flags(seen()) == {"calls_to_end"}
 
 
 def test_a_halt_is_heeded_while_the_look_at_everything_else_waits(
@@ -69,7 +69,7 @@ def test_calls_that_have_to_end_are_seen_whoever_owns_them_until_they_are_over(w
     change("UPDATE call SET hangup_at = now() WHERE id = %s", call_id)
     with db.connection_context():
         assert [call.call_id for call in calls_to_end.to_end("*")] == [call_id]
-    assert flags(seen()) == {"hangups"}
+    assert flags(seen()) == {"calls_to_end"}
     change("UPDATE call SET state = 'ended', ended_at = now() WHERE id = %s", call_id)
     assert flags(seen()) == set()
 

@@ -121,7 +121,7 @@ def test_a_transition_is_told_in_the_same_bytes_by_whoever_publishes_it(world: W
 def test_what_was_never_put_is_found_in_its_rows(
     world: World, redis: Redis, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(outbox_module, "LEFTOVERS_SECONDS", 0.05)
     publisher = Flaky(redis)
     publisher.before = 3 if "away" in fault else 0
     publisher.after = 2 if "lost" in fault else 0
@@ -194,7 +194,7 @@ def test_a_hole_is_told_only_after_a_minute_of_waiting_with_redis_there(
 def test_a_busy_outbox_also_looks_after_what_a_web_process_left(
     world: World, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(outbox_module, "LEFTOVERS_SECONDS", 0.05)
     campaign_id = make_campaign(world, 1)
     with db.connection_context():
         Row.create(campaign_id=campaign_id, version=1, status="running", owner=WEB)

@@ -112,7 +112,7 @@ def test_one_that_stood_still_concludes_nothing_before_it_has_a_new_identity(
         conclude(recorder, call, *arguments, **named)
 
     monkeypatch.setattr(Recorder, "close", close)
-    process.reconciler.sweep()
+    process.reconciler.round()
     for call in process.live_calls:
         process.reconciler.resolve(call)
     assert concluded == []

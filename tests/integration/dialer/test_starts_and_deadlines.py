@@ -16,7 +16,7 @@ from campaigns.campaign_state import ActionResult
 from campaigns.schedules import DueStart
 from campaigns.stopping import cancel_slice
 from dialer.lookout import look
-from dialer.starts_and_deadlines import Schedules
+from dialer.starts_and_deadlines import StartsAndDeadlines
 from models import CampaignStatus, db, rows, transaction
 from tests.factories import World, counts, make_campaign, make_world
 from tests.integration.dialer.dialer_rig import Dialer, contacts_of, is_over
@@ -34,7 +34,7 @@ class Told:
         self.messages: list[tuple[str, dict[str, object]]] = []
         self.nudges = 0
         self.timers: list[float] = []
-        self.subject = Schedules(
+        self.subject = StartsAndDeadlines(
             owner,
             lambda topic, payload: self.messages.append((topic, payload)),
             self.nudge,

@@ -133,7 +133,7 @@ def test_a_lease_renewed_late_but_in_time_counts_on(client: HookedRedis, dialer:
     assert epoch(client) == before
 
 
-def test_a_slot_that_no_permit_stands_for_is_swept(client: HookedRedis, dialer: Dialer) -> None:
+def test_a_slot_that_no_permit_stands_for_is_dropped(client: HookedRedis, dialer: Dialer) -> None:
     dialer.ask("a")
     before = epoch(client)
     client.hdel(next(client.scan_iter(match=f"{PREFIX}*:permits")), "a")

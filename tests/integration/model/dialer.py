@@ -118,8 +118,8 @@ class Dialer:
             while (left := departures.send_due(node)) is not None:
                 gevent.sleep(left)
 
-    def sweep(self) -> None:
-        self.process.reconciler.sweep()
+    def round(self) -> None:
+        self.process.reconciler.round()
 
     def adopt(self) -> None:
         # Who has lost its lease ends; it is a matter of time here as there.

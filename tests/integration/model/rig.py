@@ -291,7 +291,7 @@ class Rig:
             dialer.run(dialer.record)
             dialer.kill()
         for dialer in self.running() or [self.new_dialer()]:
-            for action in (dialer.adopt, dialer.sweep, dialer.dial, dialer.record, dialer.look_around):
+            for action in (dialer.adopt, dialer.round, dialer.dial, dialer.record, dialer.look_around):
                 dialer.run(action)
         while self.switch.frames:
             self.switch.execute()

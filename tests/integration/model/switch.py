@@ -76,7 +76,7 @@ class Switch:
         self._report(call_id, ChannelEventKind.ANSWERED)
 
     def hang_up(self, call_id: str) -> None:
-        """The call ends: answered, where it was, else busy. It leaves its mark before it stops existing."""
+        """The call ends: answered, where it was, else busy. It leaves its marker before it stops existing."""
         channel = self.alive[call_id]
         answered = channel.answered is not None
         self.hangup_markers.add(call_id)

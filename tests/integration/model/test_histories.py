@@ -44,7 +44,7 @@ TRAPS = {
         "asked uuid_dump",
         "asked hash",
     ],
-    "sweep": ["asked uuid_dump", "asked hash", "before the second claim", "claimed again"],
+    "round": ["asked uuid_dump", "asked hash", "before the second claim", "claimed again"],
 }
 """The points of each thing that a dialer does at which it may be stopped."""
 STEPS = [(action, trap) for action, traps in TRAPS.items() for trap in [None, None, *traps]]

@@ -79,7 +79,7 @@ def test_a_call_that_runs_and_ends_between_two_questions_is_known_to_have_lived(
     # Who has not read what is dialled sends nothing again, whatever the answer.
     successor.run(successor.dial)
     rig.tick(6)
-    assert not successor.run(successor.sweep, "asked")
+    assert not successor.run(successor.round, "asked")
     while rig.switch.frames:
         rig.switch.execute()
     for call_id in list(rig.switch.alive):

@@ -107,7 +107,7 @@ def test_recovery_sends_nothing_again_before_a_node_that_stood_still_has_answere
     live_calls.add(call)
 
     def second() -> None:
-        reconciler.sweep()
+        reconciler.round()
         gevent.wait(timeout=1)
         clock[0] += 1
 

@@ -12,7 +12,7 @@ from gevent.event import Event as Signal
 from campaigns.calls_to_end import EVERYBODY, CallToEnd
 from coordination.turns import TurnsUnavailable
 from dialer import calls_to_end as calls_to_end_module
-from dialer.calls_to_end import Hangups
+from dialer.calls_to_end import CallsToEnd
 from dialer.live_calls import LiveCalls
 from dialer.recovery.node_restart import NodeRestarts
 from freeswitch.cluster import Cluster, LinkChange
@@ -52,9 +52,9 @@ def marks(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[CallToEnd]]:
     return found
 
 
-def hangups_of(*nodes: Node, turn: Any = lambda: False) -> Hangups:
+def calls_to_end_of(*nodes: Node, turn: Any = lambda: False) -> CallsToEnd:
     cluster = cast(Cluster, SimpleNamespace(links={node.name: node for node in nodes}))
-    return Hangups(ME, cluster, LiveCalls(), NodeRestarts(), turn)
+    return CallsToEnd(ME, cluster, LiveCalls(), NodeRestarts(), turn)
 
 
 def to_end(node: str, call_id: str = "c1") -> CallToEnd:
@@ -66,17 +66,17 @@ def test_no_node_waits_for_one_that_is_stuck_and_that_one_is_told_once_at_a_time
 ) -> None:
     stuck = Signal()
     frozen, well = Node("frozen", stuck=stuck), Node("fs2")
-    hangups = hangups_of(frozen, well, Node("away", connected=False))
+    calls_to_end = calls_to_end_of(frozen, well, Node("away", connected=False))
     marks[ME] = [to_end("frozen"), to_end("away"), to_end("gone"), to_end("fs2", "c2")]
     for _ in range(3):
-        hangups.round()
-        wait_until(lambda: not hangups.telling("fs2"), "the answer")
+        calls_to_end.round()
+        wait_until(lambda: not calls_to_end.telling("fs2"), "the answer")
     assert well.told == ["uuid_kill c2 MANAGER_REQUEST"] * 3
     assert frozen.told == ["uuid_kill c1 MANAGER_REQUEST"]
     stuck.set()
-    wait_until(lambda: not hangups.telling("frozen"), "the end of its patience")
-    hangups.round()
-    wait_until(lambda: not hangups.telling("frozen"), "the end of its patience")
+    wait_until(lambda: not calls_to_end.telling("frozen"), "the end of its patience")
+    calls_to_end.round()
+    wait_until(lambda: not calls_to_end.telling("frozen"), "the end of its patience")
     assert len(frozen.told) == 2
 
 
@@ -85,10 +85,10 @@ def test_one_in_turn_looks_after_everybodys(
     marks: dict[str, list[CallToEnd]], turn: bool, owner: str
 ) -> None:
     node = Node("fs1")
-    hangups = hangups_of(node, turn=lambda: turn)
+    calls_to_end = calls_to_end_of(node, turn=lambda: turn)
     marks |= {ME: [to_end("fs1", "mine")], EVERYBODY: [to_end("fs1", "mine"), to_end("fs1", "theirs")]}
-    hangups.round()
-    wait_until(lambda: not hangups.telling("fs1"), "the answer")
+    calls_to_end.round()
+    wait_until(lambda: not calls_to_end.telling("fs1"), "the answer")
     assert node.told == [f"uuid_kill {call.call_id} MANAGER_REQUEST" for call in marks[owner]]
 
 
@@ -97,19 +97,19 @@ def test_without_redis_everybody_looks_after_his_own(marks: dict[str, list[CallT
         raise TurnsUnavailable("taking a turn", "away")
 
     node = Node("fs1")
-    hangups = hangups_of(node, turn=away)
+    calls_to_end = calls_to_end_of(node, turn=away)
     marks[ME] = [to_end("fs1")]
-    hangups.round()
+    calls_to_end.round()
     wait_until(lambda: node.told, "the order")
 
 
 def test_a_call_that_has_to_end_is_known_to_who_would_send_it(marks: dict[str, list[CallToEnd]]) -> None:
-    hangups = hangups_of(Node("fs1"))
+    calls_to_end = calls_to_end_of(Node("fs1"))
     call, other = make_call(call_id="c1"), make_call(call_id="c2")
     for one in (call, other):
-        hangups.live_calls.add(one)
+        calls_to_end.live_calls.add(one)
     marks[ME] = [to_end("fs1")]
-    hangups.round()
+    calls_to_end.round()
     assert (call.must_end, other.must_end) == (True, False)
 
 
@@ -126,20 +126,20 @@ def test_a_call_that_its_node_does_not_have_is_not_said_to_be_hung_up(
 
     monkeypatch.setattr(calls_to_end_module, "log", SimpleNamespace(info=info))
     node = Node("alone")
-    hangups = hangups_of(node)
+    calls_to_end = calls_to_end_of(node)
     marks[ME] = [to_end("alone"), to_end("alone", "maybe")]
     node.without = {"maybe"}
     for _ in range(3):
-        hangups.round()
-        wait_until(lambda: not hangups.telling("alone"), "the answer")
+        calls_to_end.round()
+        wait_until(lambda: not calls_to_end.telling("alone"), "the answer")
         node.without.add("c1")
     assert len(node.told) == 6
     assert logged == [("calls_hung_up", 1)]
 
 
 def test_a_node_that_is_back_is_told_at_once() -> None:
-    hangups = hangups_of()
-    hangups.on_link(LinkChange("fs1", up=False, core_uuid=None))
-    assert not hangups.wake.is_set()
-    hangups.on_link(LinkChange("fs1", up=True, core_uuid="core"))
-    assert hangups.wake.is_set()
+    calls_to_end = calls_to_end_of()
+    calls_to_end.on_link(LinkChange("fs1", up=False, core_uuid=None))
+    assert not calls_to_end.wake.is_set()
+    calls_to_end.on_link(LinkChange("fs1", up=True, core_uuid="core"))
+    assert calls_to_end.wake.is_set()

@@ -71,7 +71,7 @@ def test_what_waits_for_a_permit_goes_back_when_its_window_closes(world: World) 
     assert len(world.departures.lapsed) == 4
     world.clock += 1.0
     world.closes_in = 60.0
-    world.departures.let_go()
+    world.departures.withdraw_stale()
     assert (world.sent, set(world.ends().values())) == ([], {"NOT_SENT"})
 
 

@@ -1,5 +1,5 @@
-"""The sweep ends what the switch does not: a channel that survives its killing, one whose timer is lost, a node that
-is gone. With a clock moved by hand, and a switch that answers as it is told."""
+"""The reconciler ends what the switch does not: a channel that survives its killing, one whose timer is lost, a node
+that is gone. With a clock moved by hand, and a switch that answers as it is told."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ class Record:
         """Nothing that this does not know already."""
 
 
-def swept(seconds: int, *, answered: bool, deaf: bool) -> tuple[Node, Record]:
-    """A sweep every second, from the call's send on."""
+def looked_after(seconds: int, *, answered: bool, deaf: bool) -> tuple[Node, Record]:
+    """A round every second, from the call's send on."""
     clock = Clock()
     start = clock.now
     call = make_call(
@@ -97,7 +97,7 @@ def swept(seconds: int, *, answered: bool, deaf: bool) -> tuple[Node, Record]:
     )
     for _ in range(seconds):
         clock.now += 1.0
-        reconciler.sweep()
+        reconciler.round()
         wait_until(lambda: not call.asking, what="the end of the question")
     reconciler.stop()
     return node, record
@@ -112,7 +112,7 @@ def swept(seconds: int, *, answered: bool, deaf: bool) -> tuple[Node, Record]:
 def test_the_contact_is_let_go_within_its_bound(
     answered: bool, bound: int, disposition: str, deaf: bool
 ) -> None:
-    node, record = swept(bound, answered=answered, deaf=deaf)
+    node, record = looked_after(bound, answered=answered, deaf=deaf)
     ((at, how, cause),) = record.closed
     assert (how, cause) == (disposition, "OVERDUE")
     assert bound - 3 <= at - 1_000.0 <= bound - 1

@@ -10,13 +10,13 @@ import pytest
 from gevent.event import Event as Signal
 from peewee import OperationalError
 
-from dialer.calls_to_end import Hangups
+from dialer.calls_to_end import CallsToEnd
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.nodes import Nodes
 from dialer.erasures import Erasures
 from dialer.lookout import Lookout, Sight
 from dialer.recovery.maybe_live import MaybeLiveSlots
-from dialer.starts_and_deadlines import Schedules
+from dialer.starts_and_deadlines import StartsAndDeadlines
 from dialer.suppressions import Suppressions, Unsent
 
 US, OTHER = "d0000000000a1", "d0000000000b2"
@@ -32,18 +32,18 @@ class Parts:
         self.ours = True
         self.adopted: list[str] = []
         self.unreached = self.known_calls = False
-        self.wake_hangups, self.wake_slots = Signal(), Signal()
+        self.wake_calls_to_end, self.wake_slots = Signal(), Signal()
         # As the suppressions'.
         self.wake = Signal()
         self.wake_erasures = Signal()
         self.told: list[Any] = []
         self.subject = Lookout(
             US,
-            cast(Hangups, Waker(self.wake_hangups, lambda: self.unreached)),
+            cast(CallsToEnd, Waker(self.wake_calls_to_end, lambda: self.unreached)),
             cast(MaybeLiveSlots, Waker(self.wake_slots, lambda: self.known_calls)),
             cast(Nodes, self),
             cast(Dispatch, self),
-            cast(Schedules, self),
+            cast(StartsAndDeadlines, self),
             cast(Suppressions, self),
             cast(Erasures, Waker(self.wake_erasures, lambda: False)),
             lambda: self.adopted,
@@ -78,7 +78,7 @@ class Parts:
     def woken(self) -> set[str]:
         """Who was woken since this was asked last."""
         signals = {
-            "hangups": self.wake_hangups,
+            "calls_to_end": self.wake_calls_to_end,
             "slots": self.wake_slots,
             "records": self.subject.records,
             "stops": self.subject.stops,
@@ -126,7 +126,7 @@ def test_when_the_next_start_or_end_is_due_is_told_to_who_may_act_on_it(parts: P
 @pytest.mark.parametrize(
     ("seen", "woken"),
     [
-        ({"hangups": True}, "hangups"),
+        ({"calls_to_end": True}, "calls_to_end"),
         ({"stops": True}, "stops"),
         ({"expired": True}, "expired"),
         ({"records": True}, "records"),
@@ -155,7 +155,7 @@ def test_who_remembers_something_is_woken_until_that_is_forgotten(parts: Parts) 
     parts.unreached = parts.known_calls = True
     parts.adopted = [OTHER]
     parts.subject.round()
-    assert parts.woken() == {"hangups", "slots", "others"}
+    assert parts.woken() == {"calls_to_end", "slots", "others"}
 
 
 def test_the_unsettled_are_given_once(parts: Parts) -> None:

@@ -46,7 +46,7 @@ class World:
 
     def run(self, seconds: int) -> None:
         for _ in range(seconds):
-            self.reconciler.sweep()
+            self.reconciler.round()
             let_others_run()
             while self.call.asking:
                 let_others_run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dialer.starts_and_deadlines import AHEAD_SECONDS, Schedules
+from dialer.starts_and_deadlines import AHEAD_SECONDS, StartsAndDeadlines
 
 
 class Clock:
@@ -12,7 +12,7 @@ class Clock:
         self.time = 100.0
         self.timers: list[tuple[float, Callable[[], object]]] = []
         nothing = lambda *_: None  # noqa: E731
-        self.subject = Schedules(
+        self.subject = StartsAndDeadlines(
             "d1", nothing, nothing, nothing, nothing, lambda _: False, self.later, lambda: self.time
         )
 

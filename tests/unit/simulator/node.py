@@ -16,7 +16,7 @@ from simulator.number_plan import CalledParty, by_number
 from simulator.render import Renderer
 from simulator.routing import Router
 from simulator.scheduler import Clock, Scheduler
-from simulator.session_limits import Admission
+from simulator.session_limits import SessionLimits
 from simulator.subscriptions import EVENT_NAMES
 from simulator.switch import Switch
 
@@ -73,14 +73,14 @@ class Node:
         self.watcher = RecordingSubscriber()
         self.hub = Hub(Renderer("core", "host", "fs1"), lambda: self.clock.wall(self.now))
         self.hub.subscribe(self.watcher, set(EVENT_NAMES) - QUIET)
-        self.admission = Admission(limits.get("sps", 1_000), limits.get("max_sessions", 1_000))
+        self.session_limits = SessionLimits(limits.get("sps", 1_000), limits.get("max_sessions", 1_000))
         self.core = Core(
             "fs1",
             hub=self.hub,
             clock=self.clock,
             scheduler=self.scheduler,
             ledger=self._ledger,
-            admission=self.admission,
+            session_limits=self.session_limits,
             router=Router(),
         )
         self.switch = Switch(self.core, called_party=called_party)

@@ -306,9 +306,9 @@ def test_limits_come_back_to_what_they_were_however_often_they_changed() -> None
     fault_actions = ServerActions(node).fault_actions
     for sps in (3, 4):
         fault_actions.begin(parse_fault(f"limits sps={sps} max_sessions=1"))
-    assert (node.admission.sps, node.admission.max_sessions) == (4, 1)
+    assert (node.session_limits.sps, node.session_limits.max_sessions) == (4, 1)
     fault_actions.end()
-    assert (node.admission.sps, node.admission.max_sessions) == (7, 8)
+    assert (node.session_limits.sps, node.session_limits.max_sessions) == (7, 8)
 
 
 def test_what_concerns_sockets_is_the_servers() -> None:

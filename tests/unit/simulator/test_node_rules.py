@@ -1,4 +1,4 @@
-"""The small pure rules of a node: admission, ticks of the second, causes, the number plan, the mix, the clock."""
+"""The small pure rules of a node: limits of sessions, ticks of the second, causes, number plan, mix, clock."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from simulator.applications import FOREVER, MESSAGE_SECONDS, duration
 from simulator.causes import parse_cause, q850
 from simulator.number_plan import PLAN, QUICK_ANSWER, Mix, by_number
 from simulator.scheduler import Clock, Scheduler, tick
-from simulator.session_limits import Admission
+from simulator.session_limits import SessionLimits
 
 
 def test_n_sessions_per_second_admit_one_less() -> None:
-    admission = Admission(sps=5, max_sessions=100)
-    assert [admission.admit(10.0, 0) for _ in range(7)] == [True] * 4 + [False] * 3
-    assert admission.admit(11.0, 0)
+    limits = SessionLimits(sps=5, max_sessions=100)
+    assert [limits.admit(10.0, 0) for _ in range(7)] == [True] * 4 + [False] * 3
+    assert limits.admit(11.0, 0)
 
 
 def test_a_refused_session_uses_up_the_allowance_too() -> None:
-    admission = Admission(sps=5, max_sessions=1)
-    assert [admission.admit(10.0, 1) for _ in range(4)] == [False] * 4
-    assert not admission.admit(10.5, 0)
+    limits = SessionLimits(sps=5, max_sessions=1)
+    assert [limits.admit(10.0, 1) for _ in range(4)] == [False] * 4
+    assert not limits.admit(10.5, 0)
 
 
 def test_a_full_or_paused_node_admits_nobody() -> None:
-    admission = Admission(sps=100, max_sessions=2)
-    assert admission.admit(1.0, 1)
-    assert not admission.admit(1.0, 2)
-    admission.paused_outbound = True
-    assert not admission.admit(1.0, 0)
+    limits = SessionLimits(sps=100, max_sessions=2)
+    assert limits.admit(1.0, 1)
+    assert not limits.admit(1.0, 2)
+    limits.paused_outbound = True
+    assert not limits.admit(1.0, 0)
 
 
 @pytest.mark.parametrize(("at", "seconds", "due"), [(100.0, 2, 102.0), (100.99, 2, 102.0), (100.5, 0, 100.5)])
