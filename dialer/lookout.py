@@ -41,7 +41,7 @@ SELECT {calls_to_end.WANTED} AS calls_to_end,
     {stopping.LEFT} AS stops,
     {expiry.WAITS} AS expired,
     {cdr_inbox.WAITS} AS records,
-    EXISTS (SELECT FROM call WHERE dialer_id = %(dialer)s AND slot_until IS NOT NULL) AS held,
+    EXISTS (SELECT FROM call WHERE dialer_id = %(dialer)s AND slot_until IS NOT NULL) AS maybe_live,
     ARRAY({takeover.UNSETTLED}) AS unsettled,
     ARRAY(SELECT name FROM node_drain) AS drained,
     (SELECT coalesce(json_agg(listed), '[]') FROM ({node_entries.LISTED}) AS listed) AS nodes,
@@ -61,7 +61,7 @@ SELECT {calls_to_end.WANTED} AS calls_to_end,
 class Sight:
     """What the rows said of one moment, to one dialer.
 
-    `calls_to_end`, `stops`, `expired`, `records` and `held` say whether there is
+    `calls_to_end`, `stops`, `expired`, `records` and `maybe_live` say whether there is
     anything of the kind; `unsettled` are the dialers that may have left something; `drained` are nodes by name,
     `nodes` all of them as `node_entries.LISTED` shows them; `plans` is a version (`dispatch.plan_rows.VERSION`);
     `next_due`: in how many seconds the next campaign starts or ends by itself; `suppressions`: whether
@@ -74,7 +74,7 @@ class Sight:
     stops: bool
     expired: bool
     records: bool
-    held: bool
+    maybe_live: bool
     unsettled: Sequence[str]
     drained: Sequence[str]
     nodes: Sequence[Mapping[str, Any]]
@@ -129,7 +129,7 @@ class Lookout:
             (seen.stops, self.stops),
             (seen.expired, self.expired),
             (seen.records, self.records),
-            (seen.held or self.maybe_live.holds(), self.maybe_live.wake),
+            (seen.maybe_live or self.maybe_live.holds(), self.maybe_live.wake),
             (others or self.adopted(), self.others),
             (seen.suppressions, self.suppressions.wake),
             (seen.erasures, self.erasures.wake),

@@ -33,7 +33,7 @@ def change(statement: str, *values: object) -> None:
 
 
 def flags(sight: Sight) -> set[str]:
-    return {name for name in ("calls_to_end", "stops", "records", "held") if getattr(sight, name)}
+    return {name for name in ("calls_to_end", "stops", "records", "maybe_live") if getattr(sight, name)}
 
 
 def test_of_nothing_nothing_is_seen(world: World) -> None:
@@ -103,7 +103,7 @@ def test_a_record_is_seen_by_who_may_apply_it_until_it_is(
 
 
 def test_a_call_that_keeps_its_slots_is_seen_by_its_owner(world: World) -> None:
-    for owner, is_seen in ((THEIRS, set()), (DIALER, {"held"})):
+    for owner, is_seen in ((THEIRS, set()), (DIALER, {"maybe_live"})):
         _, (call_id,) = placed(world, CALLS_OVER, 1, owner)
         change("UPDATE call SET slot_until = now() + interval '1 min' WHERE id = %s", call_id)
         assert flags(seen()) == is_seen

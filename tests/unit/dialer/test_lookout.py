@@ -130,7 +130,7 @@ def test_when_the_next_start_or_end_is_due_is_told_to_who_may_act_on_it(parts: P
         ({"stops": True}, "stops"),
         ({"expired": True}, "expired"),
         ({"records": True}, "records"),
-        ({"held": True}, "slots"),
+        ({"maybe_live": True}, "slots"),
         ({"unsettled": [US, OTHER]}, "others"),
         ({"suppressions": True}, "suppressions"),
         ({"erasures": True}, "erasures"),
