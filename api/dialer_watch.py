@@ -1,4 +1,5 @@
-"""Which dialers live, as this web process last heard: asked in the background, so that no request waits for Redis.
+"""Which dialers live, as this web process last heard, and the `blocked_reason` that the API shows: the row's, or
+`no_dialer`. Asked in the background, so that no request waits for Redis.
 
 A campaign that nobody can dial says so, and a request that has to tell the dialers something knows at once that
 nobody can be told.

@@ -1,4 +1,7 @@
-"""What is refused of a list: all of it, or one number. Each with a stable code and a sentence for who asked."""
+"""What is refused of a list: all of it, or one number. Each with a stable code and a sentence for who asked.
+
+Why a single row is rejected is no error but a value, `CellRefused` of `columns`: the other rows go on.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Accepted and rejected rows in batches; duplicates and list limits. Cells: `columns`; numbers: `numbers`.
+"""Judges each row of a list: accepted, or rejected with a code; then duplicates and list limits.
+
+Cells are judged by `columns`, numbers by `numbers`; what to do about each code is said in `reject_remedies`.
 
 Shared by the two forms of a list, a CSV file (`importer`) and objects of a JSON body (`json_contacts`).
 """
@@ -22,10 +24,11 @@ from campaigns.list_policies import ListPolicy
 from campaigns.mojibake import Misread
 from campaigns.number_dates import date_refused, is_date, may_be_date
 from campaigns.number_hints import hinted_number
-from campaigns.number_rules import ANY_COUNTRY, NOT_ALLOWED, NumberRules
+from campaigns.number_rules import ANY_COUNTRY, NumberRules
 from campaigns.number_signs import plain_signs
 from campaigns.numbers import phone_number
 from campaigns.places import Places, places_of
+from campaigns.reject_remedies import IN_REASONS
 from campaigns.row_templates import RowTemplates
 
 BATCH_ROWS = 500
@@ -102,20 +105,10 @@ class Batch:
         return ImportCounts(len(self), len(self.accepted), duplicates, invalid)
 
 
-_HINTS = {
-    "invalid_number": "write the one number with + and its country code",
-    "missing_number": "fill it in, or leave the row out",
-    "emergency_number": "leave the row out",
-    "short_code": "leave the row out, or write the whole number with + and its country code",
-    "premium": "leave the row out",
-    NOT_ALLOWED: "leave the row out, or have the country allowed",
-}
-
-
 def _told(refused: NumberRefused) -> str:
     """A refused number as a sentence with the column in front and what to do behind."""
     reason = f"{PHONE_COLUMN} {refused.reason}" if refused.reason.startswith("'") else refused.reason
-    return f"{reason}; {_HINTS[refused.code]}" if refused.code in _HINTS else reason
+    return f"{reason}; {IN_REASONS[refused.code]}" if refused.code in IN_REASONS else reason
 
 
 @dataclass(slots=True)

@@ -1,4 +1,8 @@
-"""Every code with which a row of a list can be rejected, and what to do about it."""
+"""What to do about each code with which a row of a list can be rejected.
+
+The codes are given where a row is judged: by `NumberRefused` and `CellRefused` (`errors`, `columns`), by `FAULTS` of
+`importer` for what cannot be read as a row, and by `suppressed_rows` and `duplicates` for rows that are stored.
+"""
 
 from __future__ import annotations
 
@@ -44,3 +48,16 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         "wrong_type": "Write a string, a number, true, false or null.",
     }
 )
+"""In full, beside the rejected rows of a preview."""
+
+IN_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "country_not_allowed": "leave the row out, or have the country allowed",
+        "emergency_number": "leave the row out",
+        "invalid_number": "write the one number with + and its country code",
+        "missing_number": "fill it in, or leave the row out",
+        "premium": "leave the row out",
+        "short_code": "leave the row out, or write the whole number with + and its country code",
+    }
+)
+"""In short, behind the reason of a rejected row itself, which has said already what is wrong with the number."""

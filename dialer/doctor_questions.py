@@ -1,5 +1,5 @@
-"""What the doctor asks a node: short api commands only, over a connection of its own. It is left as it was: the mark
-that is written is deleted, no call is made. What follows from the answers: `doctor_findings`.
+"""What the doctor asks a node: short api commands only, over a connection of its own. It is left as it was: the
+marker that is written is deleted, no call is made. What follows from the answers: `doctor_findings`.
 """
 
 from __future__ import annotations
@@ -118,11 +118,11 @@ def gateway_statuses(link: NodeLink, names: Sequence[str]) -> dict[str, str | No
 
 
 def _ask_hash(link: NodeLink, facts: Facts) -> None:
-    mark = f"doctor-{uuid.uuid4().hex}"
-    link.api(f"hash insert/carillon/{mark}/done")
-    kept = link.api(commands.hangup_marker_select(mark)).strip() == "done"
-    link.api(commands.hangup_marker_delete(mark))
-    facts.hash_works = kept and link.api(commands.hangup_marker_select(mark)).strip() != "done"
+    marker = f"doctor-{uuid.uuid4().hex}"
+    link.api(f"hash insert/carillon/{marker}/done")
+    kept = link.api(commands.hangup_marker_select(marker)).strip() == "done"
+    link.api(commands.hangup_marker_delete(marker))
+    facts.hash_works = kept and link.api(commands.hangup_marker_select(marker)).strip() != "done"
 
 
 def _ask_configuration(link: NodeLink, facts: Facts) -> None:

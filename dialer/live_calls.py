@@ -134,7 +134,7 @@ class LiveCall:
     force_closed: bool = False
     """It was closed because its switch failed to end it."""
     leaves_before: float = math.inf
-    """When its contact's calling window closes: from then on it may not leave."""
+    """When its calling window closes or its contact expires, whichever is first: from then on it may not leave."""
     must_end: bool = False
     """It has to end, by a halt or a stop: it may not leave any more."""
     asking: bool = False

@@ -1,4 +1,8 @@
-"""Interfaces of those who listen to node events and link changes."""
+"""Interfaces of those who listen to node events and link changes.
+
+They are implemented by the recorder, the reconciler, the breakers and others; who hears what, and in which order, is
+said in one place: `parts`, under `event_listeners` and `link_listeners`.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 FreeSWITCH writes the name of an event first, a channel's own headers next, and the channel's variables, most of the
 bytes, behind them. Only the end of a channel is judged by its variables; the few headers that count are looked up in
-the bytes. What looks like a key within a value has its quotes behind backslashes, and is not found.
+the bytes, by the lists here: `_moment` has those of a call that goes on, `_OF_AN_END` those of its end beside all
+variables. What looks like a key within a value has its quotes behind backslashes, and is not found.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Typed records of what FreeSWITCH reports, made from decoded JSON events.
+"""The records of what FreeSWITCH reports.
 
-The cluster turns every event into one of these at the edge; nothing further in sees a header name. The records of a
+`decoding` makes them of an event's bytes, as `link` receives it, and reads only the headers that it lists: a new one
+goes there too. How a call ended is read by `hangup`. Nothing further in sees a header's name. The records of a
 channel, of which there are thousands a second, are named tuples: they take a third of a frozen dataclass' time.
 """
 

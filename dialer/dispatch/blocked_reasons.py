@@ -1,4 +1,7 @@
-"""Writes each campaign's `blocked_reason` to its row: the binding constraint of the last decision, and since when."""
+"""Writes each campaign's `blocked_reason` to its row: the binding constraint of the last decision, and since when.
+
+What the API makes of it: `api/dialer_watch.py`; the board's words: `web/why.py`.
+"""
 
 from __future__ import annotations
 

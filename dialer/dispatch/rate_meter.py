@@ -1,4 +1,4 @@
-"""Measures a rate: a count over the last seconds."""
+"""Measures how many calls a second a node is sent: a count over the last seconds."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ WINDOW_SECONDS = 5.0
 
 
 class RateMeter:
-    """Counts what happened in the last 5 s; every `now` is monotonic."""
+    """Counts the calls that a node was sent in the last 5 s; every `now` is monotonic."""
 
     def __init__(self) -> None:
         self._at: deque[float] = deque()
 
     def note(self, now: float) -> None:
-        """It happened once more."""
+        """One more was sent."""
         self._at.append(now)
         self._forget(now)
 

@@ -1,5 +1,5 @@
-"""Writes one call's originate, after the last check: lease, permit, pause, halt, calling window, do-not-call lists,
-whether the call has to end, and whether it was sent before.
+"""Writes one call's originate, after the last check: lease, permit, pause, halt, calling window, whether the contact
+has expired, do-not-call lists, whether the call has to end, and whether it was sent before.
 
 The guard runs under the connection's write lock, right before the bytes: these are asked there and nowhere later.
 Pause, halt, lists and whether this process is ending: of `dialer/send_gate.py`.
@@ -109,8 +109,8 @@ class Sender:
         return SendOutcome.SENT
 
     def allowed(self, call: LiveCall) -> bool:
-        """Whether pause, halt, lease, do-not-call lists and its contact's calling window let this call leave now. One
-        that has to end may not, though the halt that said so be lifted since."""
+        """Whether pause, halt, lease, do-not-call lists, calling window and the expiry of its contact let this call
+        leave now. One that has to end may not, though the halt that said so be lifted since."""
         if call.suppressed or self._suppressed(call) or self._now() >= call.leaves_before:
             return False
         return not call.must_end and self.may_claim(call.tenant_id, call.campaign_id, call.generation)

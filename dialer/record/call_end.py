@@ -1,6 +1,8 @@
 """What the end of a call means for its contact: disposition, retry, counts. Pure.
 
-Called by the recorder. Ages are seconds before `at`, the monotonic time at which the end was learnt.
+What follows is decided by `campaigns/retry.py`, the rows are written by `outcome_rows`. Called by the recorder, and
+by `cdr_inbox` for a record that comes late. Ages are seconds before `at`, the monotonic time at which the end was
+learnt.
 """
 
 from __future__ import annotations

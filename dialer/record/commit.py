@@ -1,4 +1,8 @@
-"""The result of a recorder's commit, and the interface of those who act on it."""
+"""The result of a recorder's commit, and the interface of those who act on it.
+
+Implemented by the outbox, by `following`, and by the breakers and others that `following` calls; who follows, and in
+which order, is said in one place: `dialer/parts.py`, under `followers` and `judges`.
+"""
 
 from __future__ import annotations
 

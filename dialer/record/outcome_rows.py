@@ -1,5 +1,5 @@
 """Writes how calls went into their rows, in groups: one statement for each kind of change, one round trip, one
-commit.
+commit. Decides nothing: what became of a call is `call_end`.
 
 Every change is a compare-and-set, so that late, repeated or reordered events change nothing. A contact moves with its
 call, in the same transaction as its transition row and the campaign's counts. Called by the recorder and by recovery.

@@ -30,7 +30,7 @@ MOST = 20_000
 BATCH = 100
 """Deleted in one round trip: a node is busy with it for some 7 ms, and hears nothing else on that connection."""
 GATHER_SECONDS = 0.1
-"""For so long marks are gathered where fewer than a batch wait: nobody misses their room."""
+"""For so long markers are gathered where fewer than a batch wait: nobody misses their room."""
 REPLY_SECONDS = 10.0
 LOOK_SECONDS = 600.0
 """How often the hash of each node is looked through, by one dialer for all."""
@@ -46,7 +46,7 @@ WHERE id = ANY(%s::uuid[]) AND state = 'ended' AND slot_until IS NULL AND ended_
 
 
 class HangupMarkers:
-    """One greenlet for each node that has marks to forget; nobody waits for it.
+    """One greenlet for each node that has markers to delete; nobody waits for it.
 
     `may_look` says whether it is this dialer that looks through the hash of a node now.
     """
@@ -139,7 +139,7 @@ def _delete(link: NodeLink, left: deque[str]) -> None:
 
 
 def _over(call_ids: Sequence[str]) -> list[str]:
-    """Those that are over and written, for long enough that nobody is about to forget their marker."""
+    """Those that are over and written, for long enough that nobody is about to delete their marker."""
     with db.connection_context():
         return [row["id"] for row in rows(OVER, call_ids)]
 

@@ -69,7 +69,8 @@ class MaybeLiveCall:
 
 @dataclass(slots=True)
 class MaybeLiveSlots:
-    """Looks after the held calls of one dialer. `on_free` is called when slots came free; `wake` asks for a round."""
+    """Looks after the calls of one dialer that may be up although they were closed. `on_free` is called when slots
+    came free; `wake` asks for a round."""
 
     dialer_id: str
     cluster: Cluster

@@ -1,4 +1,4 @@
-"""A backlog of events, and the garbage collector."""
+"""How long the garbage collector stops a dialer while a backlog of events grows."""
 
 from __future__ import annotations
 

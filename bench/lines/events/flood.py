@@ -1,4 +1,4 @@
-"""Events as fast as a node can write them."""
+"""How long a node that writes events as fast as it can keeps the rest of the process from its turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A frame that comes byte by byte."""
+"""How the time for reading a frame that comes byte by byte grows with its length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists that are made to be dear."""
+"""How the time for reading a list that is made to be dear grows with its length."""
 
 from __future__ import annotations
 

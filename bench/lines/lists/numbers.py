@@ -1,4 +1,4 @@
-"""What judges the number of a list's row."""
+"""What judging the number of a list's row costs, beside libphonenumber's own answer."""
 
 from __future__ import annotations
 

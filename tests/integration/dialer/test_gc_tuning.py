@@ -1,3 +1,5 @@
+"""A dialer's garbage collector: a long backlog of events is not looked through while it grows, and is in the end."""
+
 from __future__ import annotations
 
 import gc

@@ -1,3 +1,5 @@
+"""A dialer whose event loop hangs ends itself and says where; one that was stopped, or works hard, goes on."""
+
 from __future__ import annotations
 
 import os

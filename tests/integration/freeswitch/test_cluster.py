@@ -1,3 +1,5 @@
+"""The links to nodes that answer by a script: filters, orders, several connections, loss, restart, what is late."""
+
 from __future__ import annotations
 
 import gc

@@ -1,3 +1,5 @@
+"""One connection to a node that answers by a script: commands and replies, floods, silence, cuts at any byte."""
+
 from __future__ import annotations
 
 import os

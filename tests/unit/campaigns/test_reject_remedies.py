@@ -11,7 +11,7 @@ import phonenumbers
 from campaigns import duplicates, importer, number_rules, suppressed_rows
 from campaigns.numbering_plans import country_of_number
 from campaigns.numbers import region_of
-from campaigns.reject_remedies import REMEDIES
+from campaigns.reject_remedies import IN_REASONS, REMEDIES
 
 CAMPAIGNS = Path(importer.__file__).parent
 CALLS = {"NumberRefused": 0, "CellRefused": 0, "RejectedRow": 2, "rejected": 2}
@@ -37,6 +37,7 @@ def test_every_code_has_a_remedy_and_every_remedy_a_code() -> None:
         number_rules.NOT_ALLOWED,
     } == REMEDIES.keys()
     assert all(remedy.endswith(".") for remedy in REMEDIES.values())
+    assert IN_REASONS.keys() <= REMEDIES.keys()
 
 
 def test_the_country_of_a_number_is_the_library_s() -> None:

@@ -1,3 +1,5 @@
+"""What an answered call is to run arrives as it was given, and nothing that could do more gets into the line."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+"""The lines of the commands, and the ids and names that no command takes."""
+
 from __future__ import annotations
 
 import pytest

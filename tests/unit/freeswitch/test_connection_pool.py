@@ -1,3 +1,5 @@
+"""How many connections a node gets for its calls a second."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""What is read of an event's bytes makes the same record as reading all of them, and no value passes for a header."""
+
 from __future__ import annotations
 
 import orjson

@@ -1,3 +1,5 @@
+"""How late the events of a connection are: by the node's own clock, whatever it shows, and when that is too late."""
+
 from __future__ import annotations
 
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""The records of events: how a call ended as the headers of its end say it, and what of them may be hostile."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""A coverage-guided search for bytes that break the protocol, for two seconds."""
+
 from __future__ import annotations
 
 import importlib.util

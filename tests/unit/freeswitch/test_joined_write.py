@@ -1,3 +1,5 @@
+"""Of several commands in one write that was cut: which left, which is half gone, which never left."""
+
 from __future__ import annotations
 
 from hypothesis import given

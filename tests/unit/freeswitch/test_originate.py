@@ -1,3 +1,5 @@
+"""The line of an originate: every value arrives as it was given or is refused, and none makes a second command."""
+
 from __future__ import annotations
 
 import re

@@ -1,3 +1,5 @@
+"""Bytes to frames, however they are split, and commands to bytes: nothing that a remote party chooses forges one."""
+
 from __future__ import annotations
 
 import sys
