@@ -3,7 +3,7 @@ tenant.
 
 Raises their generation in the transaction of the change. A dialer claims under the generation of the plan that it has
 read, so that none is claimed any more by a plan of before; what is claimed and not sent the caller holds back, as
-with a pause (`api.notify.hold`).
+with a pause (`api.notify.wait_until_blocked`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Gives a campaign its calling window, or another while it runs: what cannot be is refused, the rest holds at once.
 
 In the caller's transaction. A window that changes raises the campaign's generation: no call that was claimed by the
-one before leaves once the dialers have been told (`api.notify.hold`).
+one before leaves once the dialers have been told (`api.notify.wait_until_blocked`).
 """
 
 from __future__ import annotations
