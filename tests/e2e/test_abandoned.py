@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from local.stack import Stack
@@ -10,8 +12,8 @@ from tests.e2e.rig import Tenant, Witness, new_tenant, numbers
 SORRY = "Sorry, we had nobody for you."
 
 
-def desk(stack: Stack, number: str) -> Tenant:
-    """A tenant whose agent bridges to this number of its own gateway."""
+def desk(stack: Stack, number: str, message: Mapping[str, object] | None = None) -> Tenant:
+    """A tenant whose agent bridges to this number of its own gateway; who finds nobody there hears the message."""
     tenant = new_tenant(stack)
     (gateway,) = (
         item
@@ -20,7 +22,7 @@ def desk(stack: Stack, number: str) -> Tenant:
     )
     tenant.api.patch(f"/api/v1/tenants/{tenant.id}", {"gateway_ids": [gateway["id"]]})
     action = {"type": "bridge", "gateway_id": gateway["id"], "number": number}
-    tenant.api.patch(f"/api/v1/agents/{tenant.agent_id}", {"action": action, "safe_harbour": {"say": SORRY}})
+    tenant.api.patch(f"/api/v1/agents/{tenant.agent_id}", {"action": action, "safe_harbour": message})
     return tenant
 
 
@@ -28,7 +30,7 @@ def desk(stack: Stack, number: str) -> Tenant:
 def test_calls_that_nobody_joins_are_abandoned_and_those_that_somebody_joins_are_not(stack: Stack) -> None:
     for ending, disposition in (("02", "abandoned"), ("10", "answered")):
         (agent,) = numbers(ending, count=1)
-        tenant = desk(stack, agent)
+        tenant = desk(stack, agent, {"say": SORRY})
         with Witness(stack) as witness:
             campaign = tenant.campaign(numbers("07", count=3), retries_per_contact=2)
             tenant.act(campaign, "start")

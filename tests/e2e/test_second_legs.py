@@ -17,14 +17,21 @@ from simulator.ledger import LedgerView, Originate, window_peak
 from tests.e2e.rig import Tenant, left_in_redis, new_tenant, numbers, polled, seen
 from tests.judging import Judge
 
-SORRY = "All our lines are taken."
+SORRY = {"say": "All our lines are taken."}
 STAYS, HANGS_UP = "07", "10"
 DISPOSITIONS = {"answered", "abandoned"}
 
 
-def bridging(stack: Stack, gateway: dict[str, Any] | None, agent: str, **own: Any) -> tuple[Tenant, str]:
+def bridging(
+    stack: Stack,
+    gateway: dict[str, Any] | None,
+    agent: str,
+    *,
+    message: dict[str, Any] | None = SORRY,
+    **own: Any,
+) -> tuple[Tenant, str]:
     """A tenant whose agent is reached at this number by a gateway of its own, or by that of its calls, which is as
-    `own` says; and what the ledgers call it."""
+    `own` says; and what the ledgers call it. Who is not joined hears the message."""
     tenant = new_tenant(stack, gateway={"dial_string": "sofia/gateway/out/{number}", **own})
     name, desk = "out", tenant.gateway_id
     if gateway is not None:
@@ -33,7 +40,7 @@ def bridging(stack: Stack, gateway: dict[str, Any] | None, agent: str, **own: An
         desk = tenant.api.post("/api/v1/gateways", body)["id"]
     tenant.api.patch(f"/api/v1/tenants/{tenant.id}", {"gateway_ids": [desk]})
     action = {"type": "bridge", "gateway_id": desk, "number": agent}
-    tenant.api.patch(f"/api/v1/agents/{tenant.agent_id}", {"action": action, "safe_harbour": {"say": SORRY}})
+    tenant.api.patch(f"/api/v1/agents/{tenant.agent_id}", {"action": action, "safe_harbour": message})
     return tenant, name
 
 

@@ -118,7 +118,7 @@ def test_a_node_tells_what_became_of_a_second_leg(dialer: Dialer, carrier: Carri
 def test_one_call_a_second_and_one_channel_hold_for_second_legs(stack: Stack, carrier: Carrier) -> None:
     (agent,) = numbers(HANGS_UP, count=1)
     narrow = {"cps": 1, "channels": 1, "prefixes": ["+1"], "dial_string": "sofia/gateway/carrier/{number}"}
-    tenant, _ = bridging(stack, narrow, agent, dial_string="sofia/gateway/carrier/{number}")
+    tenant, _ = bridging(stack, narrow, agent, message=None, dial_string="sofia/gateway/carrier/{number}")
     calls = dialled(tenant, numbers(STAYS, count=6))
     found = outcomes(tenant, calls[0]["campaign_id"])
     legs = carrier.invites([agent])
@@ -131,7 +131,7 @@ def test_one_call_a_second_and_one_channel_hold_for_second_legs(stack: Stack, ca
 def test_the_shares_of_all_nodes_keep_to_the_rate(stack: Stack, carrier: Carrier) -> None:
     (agent,) = numbers(STAYS, count=1)
     desk = {"cps": 4, "dial_string": "sofia/gateway/carrier/{number}"}
-    tenant, _ = bridging(stack, desk, agent, dial_string="sofia/gateway/carrier/{number}")
+    tenant, _ = bridging(stack, desk, agent, message=None, dial_string="sofia/gateway/carrier/{number}")
     tenant.api.patch(f"/api/v1/agents/{tenant.agent_id}", {"max_call_seconds": 10})
     calls = dialled(tenant, numbers(STAYS, count=30))
     found = outcomes(tenant, calls[0]["campaign_id"])
