@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,5 +41,14 @@ def _remove(folder: Path) -> None:
     """The lock last: what a signal cuts short the next run finds."""
     for path in folder.iterdir():
         if path.name != LOCK:
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+            removed(path)
+    removed(folder)
+
+
+def removed(path: Path) -> None:
+    """Remove a folder, however many it has in it.
+
+    `shutil.rmtree` has one descriptor open for each: gevent closes them in the next turn of its loop, and so an
+    ordinary user's 1,024 are gone after a thousand.
+    """
+    subprocess.run(["rm", "-rf", "--", str(path)], check=True)

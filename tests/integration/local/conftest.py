@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from local.postgres import EmbeddedPostgres
 from local.valkey import EmbeddedValkey
+from tests.folders import removed
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def made_home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="carillon home "))
     folder.chmod(0o711)
     yield folder / "a clone" / ".carillon"
-    shutil.rmtree(folder)
+    removed(folder)
 
 
 @pytest.fixture

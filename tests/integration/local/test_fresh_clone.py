@@ -14,6 +14,7 @@ import pytest
 
 from local.process import User, carrying, free_port, run, unprivileged_user
 from local.stack import OWNER_VARIABLE
+from tests.folders import removed
 from tests.integration.local.owner_process import ROOT
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -53,8 +54,8 @@ def clone(pytestconfig: pytest.Config) -> Iterator[Path]:
     yield folder / "a clone"
     place = folder / "a clone" / ".carillon" / "postgres.place"
     if place.exists():
-        shutil.rmtree(place.read_text(encoding="utf-8").strip())
-    shutil.rmtree(folder)
+        removed(Path(place.read_text(encoding="utf-8").strip()))
+    removed(folder)
 
 
 def typed(clone: Path, command: list[str], user: User | None, path: str) -> tuple[int, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -18,6 +17,7 @@ import redis
 
 from local.postgres import EmbeddedPostgres
 from local.process import User, run, spawn, unprivileged_user
+from tests.folders import removed
 from tests.integration.local.owner_process import ROOT, running, wait_until_gone
 from tests.integration.local.test_postgres import remember, remembered
 
@@ -46,7 +46,7 @@ def ordinary() -> Iterator[tuple[User, list[str | Path]]]:
     (folder / "async_timeout.py").write_text("from asyncio import timeout as timeout\n", encoding="ascii")
     packages = f"{ROOT}:{sysconfig.get_path('purelib')}:{folder}"
     yield user, python_of(user, packages)
-    shutil.rmtree(folder)
+    removed(folder)
 
 
 def python_of(user: User, packages: str) -> list[str | Path]:
