@@ -36,8 +36,9 @@ WATCH = """
     document.addEventListener("DOMContentLoaded", () => {
         new MutationObserver(() => {
             const fresh = [];
-            for (const row of document.querySelectorAll("#last tr[data-call]")) {
-                if (!window.seen.has(row.dataset.call)) fresh.push(row.dataset.call);
+            for (const row of document.querySelectorAll("#last tr[id^='call-']")) {
+                const call = row.id.slice("call-".length);
+                if (!window.seen.has(call)) fresh.push(call);
             }
             // Behind the next frame it is on the screen.
             for (const call of fresh) window.seen.set(call, null);

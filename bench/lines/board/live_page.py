@@ -4,7 +4,6 @@ a thousand changes a second keep its page from answering whoever looks at it, be
 from __future__ import annotations
 
 import itertools
-import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -54,7 +53,9 @@ def lateness(at: Stand, per_second: int, quick: bool) -> tuple[float, float, str
         watched = browser.watched()
     ended = {call: moment for call, moment in found.ended.items() if window.began <= moment < window.ended}
     late = [(drawn - ended[call]) * 1000 for call, drawn in watched.rows if call in ended]
-    p50, p95 = (percentile(late, share) if late else math.nan for share in (0.5, 0.95))
+    if not late:
+        raise RuntimeError("the page drew no row of a call")
+    p50, p95 = (percentile(late, share) for share in (0.5, 0.95))
     beside = (
         f"{len(late)} rows of {len(ended) / window.seconds:.0f} calls that ended a second; p50 {p50:.0f} ms"
     )
