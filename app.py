@@ -31,7 +31,8 @@ from api.schema_check import schema_fault_now
 from api.services import EXTENSION, Services
 from coordination.control_bus import ControlBus
 from coordination.membership import Membership
-from live.hub import Hub
+from live.hub import Hub, Limits
+from live.places import may_open, places
 from live.publisher import Publisher
 from live.stream import EventStream
 from live.tokens import StreamTokens
@@ -84,7 +85,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     api.describe(partial(say_upper_bound, most=settings.max_concurrent_calls_max))
-    stream = EventStream(Hub(client, prefix, partial(snapshot, dialers), look=taken))
+    room = Limits(listeners=places(may_open()))
+    stream = EventStream(Hub(client, prefix, partial(snapshot, dialers), look=taken, limits=room))
     signer = StreamTokens(str(settings.secret_key))
     api.register_blueprint(events_blueprint(stream, signer, authorise, authorise_token))
     api.describe(describe_events)

@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import web_errors
+from live.places import FILES, open_more
 from settings import Settings, SettingsError, address_of
 
 try:
@@ -24,8 +25,9 @@ for _warning in _settings.warnings:
 bind = address_of(_settings.host or "0.0.0.0", _settings.port)
 workers = _settings.web_concurrency
 worker_class = "gevent"
-# Above what the live hub admits as listeners (live.hub.Limits), so that the API always has room beside them.
-worker_connections = 4000
+# Above what the live hub admits as listeners, so that the API always has room beside them.
+worker_connections = FILES
+open_more()
 preload_app = False
 # Below the 30 s that a platform gives a process to stop; the live streams end themselves well before.
 graceful_timeout = 20

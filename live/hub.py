@@ -38,6 +38,7 @@ from live.event_ids import EventId
 from live.event_log import Entry, EventLog, Page
 from live.keys import campaign_keys, wake_key
 from live.listener import Listener
+from live.places import MOST_LISTENERS
 
 BATCH = 128
 REREADS_AT_ONCE = 3
@@ -61,7 +62,7 @@ class Limits:
 
     snapshot_interval: float = 2.0
     queue: int = 256
-    listeners: int = 2000
+    listeners: int = MOST_LISTENERS
     share: int = 3
     block: float = 5.0
     refresh: float = 30.0

@@ -6,12 +6,13 @@ import os
 
 from live import worker_state
 from live.hub import Hub
+from live.places import FILES
 from tests.integration.live.conftest import PREFIX, make_client
 from tests.integration.live.stream_server import Campaigns, make_app
 
 bind = "127.0.0.1:0"
 worker_class = "gevent"
-worker_connections = 4000
+worker_connections = FILES
 graceful_timeout = 20
 control_socket_disable = True
 
