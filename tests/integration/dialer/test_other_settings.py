@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dialer.dispatch.dispatch import Dispatch
 from models import db, rows
 from simulator.ledger import read_ledger
 from simulator.process import SimulatedNode
@@ -70,6 +71,22 @@ def test_what_a_tenant_is_not_granted_any_more_holds_its_campaigns_until_it_is_a
     change(dialer, "UPDATE tenant SET dialplan_context = 'phones'")
     wait_until(lambda: is_over(campaign_id), "the campaign's end")
     assert called(node) == 6
+
+
+def test_a_dialer_knows_who_lives_before_it_calls_anybody(
+    world: World, start: Callable[..., Dialer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[set[str]] = []
+    begin = Dispatch.start
+
+    def noted(dispatch: Dispatch) -> None:
+        known.append({one["sound_folder"] for one in dispatch.living.values()})
+        begin(dispatch)
+
+    monkeypatch.setattr(Dispatch, "start", noted)
+    start(CARILLON_SOUND_FOLDER="/srv/sounds")
+    start(CARILLON_SOUND_FOLDER="/srv/other")
+    assert known == [{"/srv/sounds"}, {"/srv/sounds", "/srv/other"}]
 
 
 def test_a_dialer_whose_sound_folder_is_another_leaves_files_to_those_whose_nodes_have_them(
