@@ -20,9 +20,12 @@ from coordination.errors import Fenced
 from coordination.topics import Topic
 from dialer.errors import UNAVAILABLE, note
 from dialer.fault_points import FaultPoint, hit
+from dialer.hung_greenlets import LOOK_SECONDS as HUNG_LOOK_SECONDS
+from dialer.hung_greenlets import HungGreenlets
 from dialer.parts import ROUND_SECONDS, Parts
 from dialer.recovery import delivery_unknown
 from dialer.rounds import Rounds
+from dialer.watchdog import end_process
 from models import db, rows
 from settings import Settings
 
@@ -46,6 +49,9 @@ class Process(Parts):
     def __init__(self, settings: Settings, redis: Redis, control_redis: Redis) -> None:
         super().__init__(settings, redis, control_redis)
         self.rounds = Rounds(self)
+        self.hung_greenlets = HungGreenlets(
+            lambda: [*self.tasks.greenlets(), *self.reconciler.greenlets()], end_process
+        )
         self._begun = False
         self._publishing: gevent.Greenlet[..., None] | None = None
 
@@ -94,6 +100,7 @@ class Process(Parts):
         self.tasks.spawn(self.following.run)
         self._publishing = self.tasks.spawn(self.outbox.run)
         self.tasks.spawn(self.backpressure.watch)
+        self.tasks.every(HUNG_LOOK_SECONDS, self.hung_greenlets.look)
         self.rounds.start()
         self._hear_who_lives()
         self.dispatch.start()

@@ -18,6 +18,12 @@ log = structlog.get_logger()
 RESTART_SECONDS = 1.0
 
 
+def wait_for_work(signal: Signal, timeout: float | None = None) -> bool:
+    """Wait until a greenlet has something to do. No other wait may last: of one that does, the process ends
+    (`dialer/hung_greenlets.py`)."""
+    return bool(signal.wait(timeout=timeout))
+
+
 class Tasks:
     """Nothing that a task raises ends it, but for the loss of the lease, which ends the process: `on_fenced`."""
 
@@ -35,7 +41,7 @@ class Tasks:
 
     def spawn(self, work: Callable[[], None]) -> gevent.Greenlet[..., None]:
         """Run `work` in a greenlet until it returns; where it raises, start it again."""
-        self._greenlets = [greenlet for greenlet in self._greenlets if not greenlet.dead]
+        self._greenlets = self.greenlets()
         greenlet = gevent.spawn(self._keep, work)
         self._greenlets.append(greenlet)
         return greenlet
@@ -53,7 +59,7 @@ class Tasks:
                 self.guarded(task)
                 if self._is_ending():
                     return
-                signal.wait(timeout=seconds)
+                wait_for_work(signal, seconds)
                 if (early := began + gap - self._now()) > 0:
                     self._sleep(early)
                 signal.clear()
@@ -65,7 +71,7 @@ class Tasks:
 
         def follow() -> None:
             while not self._is_ending():
-                signal.wait()
+                wait_for_work(signal)
                 signal.clear()
                 self.guarded(task)
 
@@ -83,6 +89,10 @@ class Tasks:
         except Exception:
             # A fault in one round must not end what is done every second for as long as the process lives.
             log.exception("task_failed", task=_name_of(task))
+
+    def greenlets(self) -> list[gevent.Greenlet[..., None]]:
+        """All that run."""
+        return [greenlet for greenlet in self._greenlets if not greenlet.dead]
 
     def end(self, timeout: float) -> None:
         """Kill what still runs, and wait `timeout` seconds for it at most."""

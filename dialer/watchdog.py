@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from typing import Final
+from typing import Final, NoReturn
 
 import gevent
 from gevent import monkey
@@ -55,6 +55,11 @@ class Watchdog:
             passed = min(time.monotonic() - before, self._look_seconds)
             still = still + passed if self._turns == turns else 0.0
             turns = self._turns
-        os.write(2, f"the loop has not turned for {still:.1f} s: ending\n".encode())
-        faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
-        os._exit(EXIT_STATUS)
+        end_process(f"the loop has not turned for {still:.1f} s: ending\n")
+
+
+def end_process(reason: str) -> NoReturn:
+    """End this process at once, with `reason` and its threads' stacks on stderr: others take over."""
+    os.write(2, reason.encode())
+    faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
+    os._exit(EXIT_STATUS)

@@ -26,6 +26,7 @@ from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.call_end import NO_PORT, lacked_media
 from dialer.record.commit import Commit
 from dialer.record.outcome_rows import Ended
+from dialer.tasks import wait_for_work
 from limits.errors import LimiterUnavailable
 from limits.rate_cuts import DOWN_EVERY_MS, Kind, RateCuts, ReducedRate, Target
 
@@ -174,7 +175,7 @@ class BackPressure:
     def watch(self) -> None:
         """The greenlet that notes how late this process is, while answers are awaited. Never returns."""
         while True:
-            self._ordered.wait()
+            wait_for_work(self._ordered)
             # Nobody else could run since the order either.
             due = self._ordered_at + TICK_SECONDS
             until = self._ordered_at + WATCH_SECONDS

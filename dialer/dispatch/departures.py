@@ -31,6 +31,7 @@ from dialer.errors import DATABASE_AWAY, note
 from dialer.holds import Hold, HoldKind
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.recorder import Recorder
+from dialer.tasks import wait_for_work
 from freeswitch.errors import CommandRefused
 from freeswitch.originate import OriginateRequest
 from limits.caps import Permit
@@ -237,7 +238,7 @@ class Departures:
         queue = self._queues[node]
         while True:
             queue.signal.clear()
-            queue.signal.wait(timeout=self.send_due(node))
+            wait_for_work(queue.signal, self.send_due(node))
 
     def _request(
         self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str]

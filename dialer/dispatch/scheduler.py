@@ -47,6 +47,7 @@ from dialer.errors import DATABASE_AWAY, note
 from dialer.fault_points import FaultPoint, hit
 from dialer.holds import HoldKind
 from dialer.live_calls import LiveCall
+from dialer.tasks import wait_for_work
 from limits.caps import Denied, NodeCaps
 from limits.errors import LimiterUnavailable
 
@@ -172,7 +173,7 @@ class Scheduler:
             while not self.stopping:
                 self._wake.clear()
                 wait = self.step()
-                self._wake.wait(timeout=max(wait, SOONEST_SECONDS))
+                wait_for_work(self._wake, max(wait, SOONEST_SECONDS))
         finally:
             self._ended = True
             self.departures.withdraw_all()

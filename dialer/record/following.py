@@ -14,6 +14,7 @@ import structlog
 from gevent.event import Event as Signal
 
 from dialer.record.commit import Commit, CommitFollower, joined
+from dialer.tasks import wait_for_work
 
 log = structlog.get_logger()
 
@@ -47,7 +48,7 @@ class Following:
     def run(self) -> None:
         """The greenlet. Never returns."""
         while True:
-            self._wake.wait()
+            wait_for_work(self._wake)
             self._wake.clear()
             self.follow()
 

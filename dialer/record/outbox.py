@@ -22,6 +22,7 @@ from dialer.errors import DATABASE_AWAY, note
 from dialer.fault_points import FaultPoint, hit
 from dialer.record.commit import Commit
 from dialer.record.outcome_rows import AT, Told
+from dialer.tasks import wait_for_work
 from live.errors import LiveUnavailable
 from live.publisher import Publisher, PublishOutcome
 from live.stream_events import StreamEvent, event_of_row
@@ -145,7 +146,7 @@ class Outbox:
         """The greenlet: until `stop`, and then until nothing of ours is unpublished."""
         pause = FIRST_GAP_SECONDS
         while not (self._stopping and not self._waiting and not self.behind):
-            self._wake.wait(timeout=LEFTOVERS_SECONDS)
+            wait_for_work(self._wake, LEFTOVERS_SECONDS)
             self._wake.clear()
             try:
                 self.publish_all()

@@ -23,8 +23,10 @@ ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
 from gevent import monkey
 monkey.patch_all()
-import gevent, re, sys, time
-from dialer.watchdog import Watchdog
+import gevent, gevent.event, re, sys, time
+from dialer.hung_greenlets import HungGreenlets
+from dialer.tasks import Tasks
+from dialer.watchdog import Watchdog, end_process
 
 def hang_in_python():
     while True:
@@ -35,6 +37,16 @@ def hang_in_a_call_that_lets_go_of_the_interpreter():
 
 def hang_in_a_call_that_does_not():
     re.match(r"(a+)+$", "a" * 60 + "b")
+
+def hang_in_a_greenlet():
+    gevent.event.Event().wait()
+
+def watch_a_greenlet_that_does():
+    tasks = Tasks(on_fenced=int)
+    tasks.spawn(hang_in_a_greenlet)
+    tasks.every(0.05, HungGreenlets(tasks.greenlets, end_process, looks=3).look)
+    tasks.every(0.01, int)
+    gevent.sleep(600)
 
 def turn():
     for number in range(1000):
@@ -86,6 +98,13 @@ def test_a_process_whose_loop_hangs_ends_and_says_where(step: str, status: int) 
         # Which of the two is first, where either would do, is a matter of the machine's load.
         assert running.returncode in {status, -signal.SIGPROF} if step == "hang_in_python" else {status}
         assert f"in {step}" in said
+
+
+def test_a_process_of_which_one_greenlet_hangs_ends_though_its_loop_turns() -> None:
+    with process("watch_a_greenlet_that_does", still_seconds=HANG_SECONDS) as running:
+        _, said = running.communicate(timeout=HANG_SECONDS)
+        assert running.returncode == EXIT_STATUS
+        assert "in hang_in_a_greenlet" in said
 
 
 def test_a_process_that_was_stopped_goes_on_when_it_is_continued() -> None:
