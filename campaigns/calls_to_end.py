@@ -40,8 +40,8 @@ MARK_DIALER = f"""
         SELECT id FROM call WHERE dialer_id = %s AND {_MAY_BE_UP} AND hangup_at IS NULL AND (
             EXISTS (SELECT FROM halt WHERE scope IN ('{EVERYBODY}', call.tenant_id))
             OR campaign_id IN ({_STOPPED}))
-        ORDER BY id FOR UPDATE))"""
-"""Marks those of a dialer's calls that a halt or a stop concerns."""
+        ORDER BY id FOR UPDATE SKIP LOCKED))"""
+"""Marks those of a dialer's calls that a halt or a stop concerns; it looks each second, and waits for no row."""
 TO_END = f"""
     SELECT id::text AS call_id, node, core_uuid FROM call
     WHERE hangup_at IS NOT NULL AND {_MAY_BE_UP} AND %s IN ('{EVERYBODY}', dialer_id)"""

@@ -49,13 +49,14 @@ WHERE taken.state <> 'ended'
 ADOPT = f"""
 WITH mine AS (
     SELECT id FROM call WHERE dialer_id = %s AND (ended_at IS NULL OR slot_until IS NOT NULL)
-    ORDER BY id FOR UPDATE
+    ORDER BY id FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE call SET dialer_id = %s FROM mine WHERE call.id = mine.id RETURNING call.*
 )
 {_LIVE_CALLS}
 """
-"""Makes a dead dialer's calls another's, and reads those that are not over."""
+"""Makes a dead dialer's calls another's, and reads those that are not over. Those of which somebody keeps the row
+locked are left: until nothing of a dialer's is left he is looked at each second."""
 OPEN_LIVE_CALLS = f"""
 WITH taken AS (SELECT * FROM call WHERE dialer_id = %s AND id = ANY(%s::uuid[]))
 {_LIVE_CALLS}
@@ -66,7 +67,8 @@ WITH taken AS (SELECT * FROM call WHERE dialer_id = %s AND id = ANY(%s::uuid[]))
 def adopt_calls(of: str, dialer_id: str) -> list[LiveCall]:
     """Make `dialer_id` the owner of what `of` owned: its open calls, which are returned, and those that keep slots.
 
-    Raises what a database that is away raises; nothing, or all of it, was adopted then.
+    But for those whose rows somebody keeps locked. Raises what a database that is away raises; nothing was adopted
+    then, or all of it.
     """
     with db.connection_context(), db.atomic():
         return [_live_call(row) for row in rows(ADOPT, of, dialer_id)]

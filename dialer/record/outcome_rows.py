@@ -20,6 +20,9 @@ from models import Pool, db, open_pool, plain_array
 
 RECORD_SECONDS = 60.0
 """Statements here are small; one that takes so long is lost, and its work done again."""
+LOCK_SECONDS = 2.0
+"""Who keeps a row for longer than that is no writer of ours, which needs it for milliseconds; PostgreSQL has told of
+a deadlock within one second."""
 COMMIT_SECONDS = 6.0
 """A process that is stopped between two writes of one commit keeps its rows locked for no longer, so that who pauses
 a campaign gets an answer. Its server counts no such transaction as idle: its end has not come."""
@@ -327,7 +330,7 @@ class Written:
 
 def record_pool(url: str) -> Pool:
     """The connections by which the recorder writes and the outbox notes what it has published, and nobody else."""
-    return open_pool(url, 2, RECORD_SECONDS, transaction_seconds=COMMIT_SECONDS, by_id=True)
+    return open_pool(url, 2, RECORD_SECONDS, LOCK_SECONDS, transaction_seconds=COMMIT_SECONDS, by_id=True)
 
 
 def write(

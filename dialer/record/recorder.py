@@ -4,7 +4,8 @@ Events arrive by `on_event` from the readers of the ESL connections, which only 
 has come into one change for each call and writes all of it in one transaction. After the commit its transitions are
 published; what else follows, permits that are freed and campaigns that have nobody left, does so beside it
 (`following`), and the next group waits for none of that. While the database is away, what has
-come is kept and written when it is back. A call that the database refuses does not hold up the others.
+come is kept and written when it is back. A call that the database refuses, or whose rows somebody keeps locked, does
+not hold up the others.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import gevent
@@ -30,7 +32,9 @@ from dialer.record import call_end
 from dialer.record.changes import Change, bare_end, rows_of
 from dialer.record.commit import Commit, CommitFollower
 from dialer.record.following import follow
+from dialer.record.locked_rows import LockedRows, find_free, is_locked
 from dialer.record.outcome_rows import COMMIT_SECONDS, Ended, Written, write
+from dialer.tasks import wait_for_work
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
 from models import Pool
@@ -80,6 +84,8 @@ class Recorder:
     pool: Pool | None = None
     waiting: deque[Report] = field(default_factory=deque)
     """What has come and is in no group yet, in its order."""
+    locked: LockedRows = field(init=False)
+    """What waits for its rows."""
     _wake: Signal = field(default_factory=Signal)
     _idle: Signal = field(default_factory=Signal)
     _stopping: bool = False
@@ -91,6 +97,7 @@ class Recorder:
     much. None while none are."""
 
     def __post_init__(self) -> None:
+        self.locked = LockedRows(partial(find_free, through=self.pool))
         self._idle.set()
 
     def on_event(self, node: str, event: Event) -> None:
@@ -147,8 +154,10 @@ class Recorder:
     def run(self) -> None:
         """The greenlet: until `stop`, and then until nothing is waiting."""
         while not (self._stopping and not self.waiting):
-            self._wake.wait(timeout=1.0)
+            wait_for_work(self._wake, 1.0)
             self._wake.clear()
+            if self.locked.due():
+                self.write_unlocked()
             if not self.waiting:
                 self._idle.set()
                 continue
@@ -163,7 +172,7 @@ class Recorder:
 
     def behind(self) -> bool:
         """Whether the oldest report has waited for so long that no calls should be added to those to be written."""
-        return self.waited() > self.patience()
+        return self.waited() > self.patience() or self.locked.too_many()
 
     def waited(self) -> float:
         """For how many seconds the oldest report has waited, that in the group being written too; 0 without one."""
@@ -210,6 +219,12 @@ class Recorder:
         finally:
             self._oldest = None
 
+    def write_unlocked(self) -> None:
+        """Write what waited for its rows, where these are free by now."""
+        if unlocked := self.locked.take_free():
+            log.info("rows_free", calls=len(unlocked))
+            self._commit(unlocked)
+
     def _fold(self, report: Report, changes: dict[str, Change]) -> None:
         call = self.live_calls.get(report.call_id)
         if call is None and self._early is not None and report.event is not None:
@@ -228,7 +243,7 @@ class Recorder:
             ended = self._refusal(report.event, report.at, call)
             if ended is None:
                 return
-        change = changes.get(report.call_id)
+        change = changes.get(report.call_id) or self.locked.get(report.call_id)
         if change is None:
             change = changes[report.call_id] = Change(call, report.at)
         if ended is not None:
@@ -309,7 +324,11 @@ class Recorder:
     def _commit(self, changes: list[Change]) -> None:
         try:
             written = self._write(changes)
-        except Exception:
+        except Exception as error:
+            if is_locked(error):
+                if others := self.locked.set_aside(changes):
+                    self._commit(others)
+                return
             # Not a server that is away, but something that it will never take, or so much of it: found by halving.
             if len(changes) > 1:
                 middle = len(changes) // 2
@@ -345,6 +364,8 @@ class Recorder:
             except (DataError, IntegrityError):
                 raise
             except DATABASE_AWAY as error:
+                if is_locked(error):
+                    raise
                 note(error)
                 if time.monotonic() - began >= COMMIT_SECONDS and len(changes) > 1:
                     # It may have taken too long, which in a pipeline the driver does not tell from a lost connection.

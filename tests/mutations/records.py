@@ -522,4 +522,20 @@ STREAM = (
             "tests/integration/limits/test_late_seconds.py::test_each_call_s_are_added_once_however_often_that_is_asked",
         ),
     ),
+    Mutation(
+        "a locked row is waited for",
+        "what cannot be written while somebody keeps its rows locked is given up, or keeps all others waiting",
+        "dialer/record/recorder.py",
+        "            if is_locked(error):\n                if others",
+        "            if not is_locked(error):\n                if others",
+        (f"{RECORDER}::test_whose_rows_somebody_keeps_locked_waits_alone_and_for_as_long_as_that_lasts",),
+    ),
+    Mutation(
+        "what hangs goes on",
+        "a process of which a part hangs keeps its calls, of which it writes nothing, from everybody else",
+        "dialer/hung_greenlets.py",
+        "if before.looks > self.looks:",
+        "if before.looks > self.looks and not self.looks:",
+        ("tests/unit/dialer/test_hung_greenlets.py::test_who_does_not_move_is_told_with_where_it_is",),
+    ),
 )

@@ -36,6 +36,7 @@ class House:
         self.link = Proxy("fs1", node.port)
         stack.callback(self.link.close)
         self._urls = urls
+        self._people = 0
         self._stack = stack
         self._app: Flask = create_app(settings_for(*urls))
         stack.callback(self._close)
@@ -80,20 +81,22 @@ class House:
                     new_id(),
                     campaign_id,
                     position,
-                    f"+14155{position:04d}{ending}",
+                    f"+14155{self._people + position:04d}{ending}",
                 )
             rows("UPDATE campaign_count SET pending = %s WHERE campaign_id = %s", len(endings), campaign_id)
             rows("UPDATE campaign SET status = 'running' WHERE id = %s", campaign_id)
+        self._people += len(endings)
         expected = {"ringing": endings.count(RINGS), "answered": endings.count(TALKS)}
         wait_until(
-            lambda: self._states() == Counter({name: n for name, n in expected.items() if n}),
+            lambda: self._states(campaign_id) == Counter({name: n for name, n in expected.items() if n}),
             "all of them up",
         )
         return campaign_id
 
-    def _states(self) -> Counter[str]:
+    def _states(self, campaign_id: uuid.UUID) -> Counter[str]:
+        up = "SELECT state FROM call WHERE campaign_id = %s AND ended_at IS NULL"
         with db.connection_context():
-            return Counter(row["state"] for row in rows("SELECT state FROM call WHERE ended_at IS NULL"))
+            return Counter(row["state"] for row in rows(up, campaign_id))
 
     def up(self) -> set[str]:
         """The calls that the switch has placed and not ended."""

@@ -33,7 +33,7 @@ from database import BY_ID
 from dialer import call_rows, identity, lookout, process, shut_retries
 from dialer.capacity import limiter_snapshot
 from dialer.dispatch import plan_rows
-from dialer.record import cdr_correction, cdr_inbox, outcome_rows
+from dialer.record import cdr_correction, cdr_inbox, locked_rows, outcome_rows
 from dialer.record.outcome_rows import Answered, Seen, items_of
 from dialer.recovery import audit, delivery_unknown, hangup_markers, maybe_live, takeover
 from limits.caps import LONGEST_WINDOW_SECONDS
@@ -228,6 +228,7 @@ def recording(call_ids: Sequence[str]) -> dict[str, tuple[str, Any]]:
             cdr_correction.CORRECT,
             items_of(over) | whose,
         ),
+        "dialer.record.locked_rows.FREE": (locked_rows.FREE, ids),
     }
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from peewee import DataError, OperationalError
+from psycopg.errors import LockNotAvailable
 
 from campaigns.dispositions import Disposition
 from campaigns.retry_rules import RetryRule, RetryTerms
@@ -19,6 +20,7 @@ from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import recorder as recorder_module
 from dialer.record.changes import Change, rows_of
 from dialer.record.commit import Commit
+from dialer.record.locked_rows import AGAIN_SECONDS, MOST
 from dialer.record.outcome_rows import Answered, Ended, Seen, Written
 from dialer.record.recorder import BEHIND_COMMITS, BEHIND_SECONDS
 from freeswitch import dedup
@@ -38,6 +40,12 @@ ANSWERED, ENDED = ChannelEventKind.ANSWERED, ChannelEventKind.HANGUP_COMPLETE
 RANK = {"dispatching": 0, "ringing": 1, "answered": 2, "ended": 3}
 
 
+class LockedError(OperationalError):
+    """What peewee raises where a lock did not come in time."""
+
+    orig = LockNotAvailable()
+
+
 class Rows:
     """The database's part: compare-and-set of call states, and what it refuses."""
 
@@ -48,6 +56,8 @@ class Rows:
         self.poison: set[str] = set()
         self.away = 0
         self.at_most = 1_000
+        self.locked: set[str] = set()
+        """Calls of which somebody keeps a row locked."""
 
     def write(
         self,
@@ -60,6 +70,9 @@ class Rows:
         if self.away:
             self.away -= 1
             raise OperationalError("the server is away")
+        groups: tuple[Sequence[Seen | Answered | Ended], ...] = (seen, answered, ended)
+        if self.locked & {item.call_id for group in groups for item in group}:
+            raise LockedError
         if len(ended) > self.at_most:
             raise OperationalError("the server ended a transaction that took too long")
         if any(item.call_id in self.poison and item.sip_phrase for item in ended):
@@ -328,6 +341,78 @@ def test_a_group_that_takes_too_long_is_written_in_smaller_ones(
     bench.write()
     assert bench.rows.states == {call.call_id: "ended" for call in calls}
     assert sorted(bench.over) == sorted(call.call_id for call in calls)
+
+
+def test_whose_rows_somebody_keeps_locked_waits_alone_and_for_as_long_as_that_lasts(bench: Bench) -> None:
+    now = locked_at(bench)
+    held, other = bench.fly(), bench.fly()
+    bench.rows.locked = {held.call_id}
+    bench.take(channel_event(held.call_id, ANSWERED), channel_event(other.call_id, ANSWERED))
+    bench.write()
+    assert bench.rows.states == {other.call_id: "answered"}
+    # What is learnt of it meanwhile waits with it.
+    bench.take(channel_event(held.call_id, ENDED, make_hangup()))
+    bench.take(channel_event(other.call_id, ENDED, make_hangup()))
+    bench.write()
+    assert bench.rows.states == {other.call_id: "ended"}
+    assert not bench.recorder.locked.due()
+    now[0] += AGAIN_SECONDS
+    assert bench.recorder.locked.due()
+    bench.recorder.write_unlocked()
+    assert bench.rows.states == {other.call_id: "ended"}
+    bench.rows.locked = set()
+    now[0] += AGAIN_SECONDS
+    bench.recorder.write_unlocked()
+    assert bench.rows.states == {other.call_id: "ended", held.call_id: "ended"}
+    assert bench.over == [other.call_id, held.call_id]
+    assert not bench.recorder.locked
+
+
+def test_a_group_of_which_nobodys_rows_are_locked_a_moment_later_waits_for_its_next_turn(
+    bench: Bench,
+) -> None:
+    now = locked_at(bench)
+    bench.recorder.locked.free = set
+    calls = [bench.fly() for _ in range(3)]
+    bench.rows.locked = {calls[0].call_id}
+    bench.take(*(channel_event(call.call_id, ANSWERED) for call in calls))
+    bench.write()
+    assert len(bench.recorder.locked) == 3
+    bench.rows.locked = set()
+    now[0] += AGAIN_SECONDS
+    bench.recorder.write_unlocked()
+    assert bench.rows.states == {call.call_id: "answered" for call in calls}
+
+
+def test_where_whose_rows_are_free_cannot_be_asked_all_wait_and_too_many_are_too_many(bench: Bench) -> None:
+    locked_at(bench)
+
+    def away(_calls: object) -> set[str]:
+        raise OperationalError("the server is away")
+
+    bench.recorder.locked.free = away
+    calls = [bench.fly() for _ in range(MOST + 1)]
+    bench.rows.locked = {calls[0].call_id}
+    bench.take(*(channel_event(call.call_id, ANSWERED) for call in calls))
+    while bench.recorder.waiting:
+        bench.write()
+    # The last of them came in a group of its own.
+    assert len(bench.recorder.locked) == MOST
+    assert not bench.recorder.behind()
+    bench.rows.locked = {calls[-1].call_id}
+    bench.take(channel_event(calls[-1].call_id, ENDED, make_hangup()))
+    bench.write()
+    assert bench.recorder.behind()
+    bench.recorder.write_unlocked()
+    assert len(bench.recorder.locked) == MOST + 1
+
+
+def locked_at(bench: Bench) -> list[float]:
+    """The clock by which its recorder looks again at what waits for its rows."""
+    now = [1000.0]
+    bench.recorder.locked.now = lambda: now[0]
+    bench.recorder.locked.free = lambda calls: set(calls) - bench.rows.locked
+    return now
 
 
 def test_ages_count_up_to_the_write_and_not_to_the_event() -> None:
