@@ -27,7 +27,8 @@ class Struck:
     when a dialer stood still between its guard and its write, all in wall seconds; `held_up` for how many
     seconds, by a call's id, where nobody had stopped it but a busy machine; `away` when nobody could have ended a
     call, `stops` what was halted and stopped meanwhile, `suppressed` who was not to be called any more, and
-    `refused` what the API did not take that it should have.
+    `refused` what the API did not take that it should have; `hung` what processes said that ended themselves because
+    something in them hung.
     """
 
     counts: Counter[Kind] = field(default_factory=Counter)
@@ -40,6 +41,7 @@ class Struck:
     stops: list[Stop] = field(default_factory=list)
     suppressed: list[Suppressed] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    hung: list[str] = field(default_factory=list)
 
 
 class Breaker:

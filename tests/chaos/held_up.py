@@ -10,15 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+STACK_LINES = 30
+"""So much of what a process says of where it hung is kept."""
 _FIELD = re.compile(r"(call_id|seconds)=(\S+)")
 
 
 class HeldUp:
     """Passes on what processes say; `seconds` are, by a call's id, how long it was from its check until its write was
-    over."""
+    over. `hung` is what a process said that ended itself because something in it hung."""
 
     def __init__(self, output: Callable[[str, str], None]) -> None:
         self.seconds: dict[str, float] = {}
+        self.hung: list[str] = []
+        self._stack: dict[str, int] = {}
         self._output = output
 
     def __call__(self, name: str, line: str) -> None:
@@ -26,4 +30,9 @@ class HeldUp:
         if "event=originate_held_up" in line:
             found = dict(_FIELD.findall(line))
             self.seconds[found["call_id"]] = float(found["seconds"])
+        if line.endswith(": ending"):
+            self._stack[name] = STACK_LINES
+        if (left := self._stack.get(name, 0)) > 0:
+            self._stack[name] = left - 1
+            self.hung.append(f"{name}: {line}")
         self._output(name, line)

@@ -51,6 +51,11 @@ SELECT (SELECT count(*) FROM contact WHERE campaign_id = ANY(%(ids)s::uuid[])
         AND status IN ('scheduled', 'running', 'paused')) AS left
 """
 HELD = "SELECT id::text FROM call WHERE slot_until IS NOT NULL"
+LEFT = """
+SELECT call.id::text, call.state, node, dialer_id, sent_by, heir, settled_at IS NOT NULL AS settled,
+    extract(epoch FROM now() - call.created_at)::int AS age
+FROM call LEFT JOIN dialer ON dialer.id = dialer_id WHERE ended_at IS NULL ORDER BY call.id
+"""
 UNPUBLISHED = """
 SELECT (SELECT count(*) FROM transition WHERE NOT published)
     + (SELECT coalesce(sum(cardinality(transition_ids)), 0) FROM outbox) AS left
@@ -111,6 +116,8 @@ class Records:
     bridged: frozenset[str] = frozenset()
     hours: Sequence[Hours] = ()
     by_clock: frozenset[str] = frozenset()
+    left: Sequence[str] = ()
+    """Each call that is not over although all is settled, or should be: who has it."""
 
 
 def left_open(stage: Stage, campaigns: Sequence[str]) -> int:
@@ -175,7 +182,23 @@ def read(stage: Stage, played: Played, struck: Struck) -> Records:
         played.bridged,
         played.hours,
         played.by_clock,
+        _left(stage),
     )
+
+
+def _left(stage: Stage) -> list[str]:
+    with stage.database() as connection:
+        calls = connection.execute(LEFT).fetchall()
+    with stage.redis() as client:
+        alive = {
+            one for one in {call["dialer_id"] for call in calls} if client.exists(f"{PREFIX}lease:{one}")
+        }
+    return [
+        f"{call['id']} is {call['state']} on {call['node']} since {call['age']} s, of {call['dialer_id']}"
+        f" ({'alive' if call['dialer_id'] in alive else 'dead'}{', settled' * call['settled']}, taken over by"
+        f" {call['heir']}), sent by {call['sent_by']}"
+        for call in calls
+    ]
 
 
 def _count(stage: Stage, sql: str, parameters: dict[str, Any]) -> int:

@@ -39,6 +39,7 @@ def report(seed: int, size: Size, result: Result, verdict: Verdict) -> str:
         "calls held past either": len(verdict.held),
         "before an answer": len(hung_up(records.view, struck.stops)),
         "orders held by a busy machine": len(struck.held_up),
+        "processes that hung": sum(said.endswith(": ending") for said in struck.hung),
         "transitions": len(records.told),
         "listeners, their resets": f"{len(records.listeners)}, {resets}",
         "calls could be started": f"{result.up:.0%} of the time",
@@ -55,6 +56,8 @@ def report(seed: int, size: Size, result: Result, verdict: Verdict) -> str:
     lines += [f"  {cause:<28}{count:>22}" for cause, count in verdict.unknown.most_common()]
     for column in COLUMNS:
         lines += [f"{column.upper()}: {said}" for said in verdict.found[column][:SHOWN]]
+    lines += [f"LEFT: {said}" for said in records.left[:SHOWN]]
+    lines += [f"HUNG: {said}" for said in struck.hung]
     return "\n".join(lines)
 
 

@@ -77,6 +77,7 @@ def perform(
         settles(lambda: permits_held(stage) == 0, 45)
         striker.struck.stops += play.acts.stops
         striker.struck.held_up |= held_up.seconds
+        striker.struck.hung += held_up.hung
         striker.struck.away += [Away(begin, end) for begin, end in watch.down]
         records = read(stage, play.played(), striker.struck)
         play.end()

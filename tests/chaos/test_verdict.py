@@ -410,6 +410,18 @@ def test_what_dialers_say_of_it_is_read() -> None:
     assert passed_on == [("dialer.1", line) for line in lines]
 
 
+def test_where_a_process_hung_is_kept() -> None:
+    held_up = HeldUp(lambda _name, _line: None)
+    held_up("dialer.1", "level=info event=dialer_started")
+    held_up("dialer.2", "a greenlet has not moved for 185 s: ending")
+    held_up("dialer.1", "level=info event=node_link")
+    held_up("dialer.2", '  File "recorder.py", line 1, in run')
+    assert held_up.hung == [
+        "dialer.2: a greenlet has not moved for 185 s: ending",
+        'dialer.2:   File "recorder.py", line 1, in run',
+    ]
+
+
 def test_what_a_dialer_was_stopped_with_after_its_guard_counts_as_of_then() -> None:
     def found(*withheld: tuple[float, float], third: float = 5.2) -> list[str]:
         given = records()
