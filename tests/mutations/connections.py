@@ -96,8 +96,8 @@ CONNECTIONS = (
         "commits of the recorder unbounded",
         "the recorder's half commits are nobody's to end",
         "dialer/record/outcome_rows.py",
-        "RECORD_SECONDS, transaction_seconds=COMMIT_SECONDS, by_id=True",
-        "RECORD_SECONDS, by_id=True",
+        "RECORD_SECONDS, LOCK_SECONDS, transaction_seconds=COMMIT_SECONDS, by_id=True",
+        "RECORD_SECONDS, LOCK_SECONDS, by_id=True",
         (f"{TRANSACTIONS}::test_a_commit_of_the_recorder_is_over_before_a_pause_gives_up_waiting",),
     ),
     Mutation(
