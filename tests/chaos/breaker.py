@@ -28,7 +28,7 @@ class Struck:
     seconds, by a call's id, where nobody had stopped it but a busy machine; `away` when nobody could have ended a
     call, `stops` what was halted and stopped meanwhile, `suppressed` who was not to be called any more, and
     `refused` what the API did not take that it should have; `hung` what processes said that ended themselves because
-    something in them hung.
+    something in them hung, `warned` what each warned of last, the newest last.
     """
 
     counts: Counter[Kind] = field(default_factory=Counter)
@@ -42,6 +42,7 @@ class Struck:
     suppressed: list[Suppressed] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     hung: list[str] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
 
 
 class Breaker:

@@ -58,6 +58,8 @@ def report(seed: int, size: Size, result: Result, verdict: Verdict) -> str:
         lines += [f"{column.upper()}: {said}" for said in verdict.found[column][:SHOWN]]
     lines += [f"LEFT: {said}" for said in records.left[:SHOWN]]
     lines += [f"HUNG: {said}" for said in struck.hung]
+    if not verdict.holds:
+        lines += [f"WARNED: {said}" for said in struck.warned[-SHOWN:]]
     return "\n".join(lines)
 
 

@@ -410,12 +410,19 @@ def test_what_dialers_say_of_it_is_read() -> None:
     assert passed_on == [("dialer.1", line) for line in lines]
 
 
-def test_where_a_process_hung_is_kept() -> None:
+def test_where_a_process_hung_and_what_it_warned_of_is_kept() -> None:
     held_up = HeldUp(lambda _name, _line: None)
     held_up("dialer.1", "level=info event=dialer_started")
     held_up("dialer.2", "a greenlet has not moved for 185 s: ending")
     held_up("dialer.1", "level=info event=node_link")
     held_up("dialer.2", '  File "recorder.py", line 1, in run')
+    held_up("dialer.1", "timestamp=1 level=warning event=task_waits task=a")
+    held_up("dialer.1", "timestamp=2 level=error event=lease_lost")
+    held_up("dialer.1", "timestamp=3 level=warning event=task_waits task=b")
+    assert list(held_up.trouble.items()) == [
+        (("dialer.1", "lease_lost"), (1, "timestamp=2 level=error event=lease_lost")),
+        (("dialer.1", "task_waits"), (2, "timestamp=3 level=warning event=task_waits task=b")),
+    ]
     assert held_up.hung == [
         "dialer.2: a greenlet has not moved for 185 s: ending",
         'dialer.2:   File "recorder.py", line 1, in run',
