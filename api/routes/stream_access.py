@@ -20,6 +20,8 @@ from models import rows
 # One that was ended a moment ago has events yet to come: its stream does not end before them.
 FIND = """
     SELECT CASE WHEN stopping_at IS NULL AND NOT EXISTS (SELECT FROM outbox WHERE campaign_id = campaign.id)
+        AND NOT EXISTS (
+            SELECT FROM transition WHERE campaign_id = campaign.id AND NOT published AND contact_id IS NULL)
         THEN status ELSE 'stopping' END AS status FROM campaign
     WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL"""
 

@@ -71,4 +71,12 @@ def test_a_stream_of_what_has_ended_does_not_end_before_its_last_events_are_publ
     )
     assert site.sql(FIND, campaign_id, TENANT) == [{"status": "stopping"}]
     site.sql("DELETE FROM outbox")
+    # Nor before its own end is, which no row of the outbox names.
+    site.sql(
+        "INSERT INTO transition (campaign_id, version, status, cause, owner)"
+        " VALUES (%s, 3, 'completed', 'exhausted', 'd1')",
+        campaign_id,
+    )
+    assert site.sql(FIND, campaign_id, TENANT) == [{"status": "stopping"}]
+    site.sql("UPDATE transition SET published = true")
     assert site.sql(FIND, campaign_id, TENANT) == [{"status": "completed"}]
