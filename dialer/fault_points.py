@@ -72,8 +72,9 @@ def hit(point: FaultPoint) -> None:
 def _obey(order: Path) -> None:
     mine = order.with_name(f"{order.name}.{os.getpid()}")
     try:
+        # Read first: whoever gave the order may take away what it was renamed to before that could be read.
+        killed = order.read_text(encoding="ascii") == "KILL"
         order.rename(mine)
     except FileNotFoundError:
         return
-    killed = mine.read_text(encoding="ascii") == "KILL"
     os.kill(os.getpid(), signal.SIGKILL if killed else signal.SIGSTOP)

@@ -86,7 +86,7 @@ class Tasks:
         except UNAVAILABLE as error:
             if not note(error):
                 log.warning("task_waits", task=_name_of(task), error=str(error)[:200])
-        except Exception:
+        except (Exception, gevent.Timeout):
             # A fault in one round must not end what is done every second for as long as the process lives.
             log.exception("task_failed", task=_name_of(task))
 
@@ -107,7 +107,8 @@ class Tasks:
             began = time.monotonic()
             try:
                 work()
-            except Exception:
+            except (Exception, gevent.Timeout):
+                # Somebody's deadline that struck where nobody awaited it is no exception to gevent.
                 # It is started again: a part that is missing for good would leave calls to nobody.
                 log.exception("greenlet_failed", work=_name_of(work))
             else:

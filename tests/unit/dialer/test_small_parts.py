@@ -37,8 +37,9 @@ from tests.waiting import HANG_SECONDS, wait_until
 NOBODY: Any = None
 
 
+@pytest.mark.parametrize("fault", [RuntimeError("a bug"), gevent.Timeout(1.0)])
 def test_a_greenlet_that_raises_is_started_again_and_one_that_returns_is_not(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, fault: BaseException
 ) -> None:
     monkeypatch.setattr("dialer.tasks.RESTART_SECONDS", 0.0)
     runs: list[int] = []
@@ -46,7 +47,7 @@ def test_a_greenlet_that_raises_is_started_again_and_one_that_returns_is_not(
     def work() -> None:
         runs.append(1)
         if len(runs) < 3:
-            raise RuntimeError("a bug")
+            raise fault
 
     greenlet = Tasks(lambda: None).spawn(work)
     greenlet.join(5)
@@ -55,7 +56,12 @@ def test_a_greenlet_that_raises_is_started_again_and_one_that_returns_is_not(
 
 def test_a_task_is_repeated_whatever_it_raises_and_only_a_lost_lease_is_final() -> None:
     lost: list[int] = []
-    errors: list[Exception] = [RuntimeError("a bug"), LimiterUnavailable("x", "y"), Fenced(ME)]
+    errors: list[BaseException] = [
+        RuntimeError("a bug"),
+        LimiterUnavailable("x", "y"),
+        gevent.Timeout(1.0),
+        Fenced(ME),
+    ]
     tasks = Tasks(lambda: lost.append(1))
 
     def task() -> None:
