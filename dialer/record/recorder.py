@@ -84,6 +84,8 @@ class Recorder:
     pool: Pool | None = None
     waiting: deque[Report] = field(default_factory=deque)
     """What has come and is in no group yet, in its order."""
+    _folded: dict[str, Change] = field(default_factory=dict)
+    """What is out of `waiting` and in no row yet, by call: whatever ends a write, it is written with the next."""
     locked: LockedRows = field(init=False)
     """What waits for its rows."""
     _wake: Signal = field(default_factory=Signal)
@@ -153,15 +155,15 @@ class Recorder:
 
     def run(self) -> None:
         """The greenlet: until `stop`, and then until nothing is waiting."""
-        while not (self._stopping and not self.waiting):
+        while not (self._stopping and not self._owes()):
             wait_for_work(self._wake, 1.0)
             self._wake.clear()
             if self.locked.due():
-                self.write_unlocked()
-            if not self.waiting:
+                self.take_unlocked()
+            if not self._owes():
                 self._idle.set()
                 continue
-            young = self.waiting[0].at + GROUP_SECONDS - time.monotonic()
+            young = self.waiting[0].at + GROUP_SECONDS - time.monotonic() if self.waiting else 0.0
             if young > 0 and not self._stopping and len(self.waiting) < GROUP_SIZE:
                 gevent.sleep(young)
             self.write_group()
@@ -201,7 +203,7 @@ class Recorder:
 
     def write_group(self) -> None:
         """Write the next of what has come, up to GROUP_SIZE reports. Waits for a database that is away."""
-        changes: dict[str, Change] = {}
+        changes = self._folded
         self._oldest = self.waiting[0].at if self.waiting else None
         try:
             for _ in range(min(len(self.waiting), GROUP_SIZE)):
@@ -216,14 +218,22 @@ class Recorder:
                 began = time.monotonic()
                 self._commit(list(changes.values()))
                 self._took.append(time.monotonic() - began)
+            self._folded = {}
         finally:
             self._oldest = None
 
-    def write_unlocked(self) -> None:
-        """Write what waited for its rows, where these are free by now."""
+    def knows_end_of(self, call_id: str) -> bool:
+        """Whether how this call ended is still to be written here."""
+        return call_id in self._folded or self.locked.get(call_id) is not None
+
+    def _owes(self) -> bool:
+        return bool(self.waiting or self._folded)
+
+    def take_unlocked(self) -> None:
+        """What waited for its rows is written with the next group, where these are free by now."""
         if unlocked := self.locked.take_free():
             log.info("rows_free", calls=len(unlocked))
-            self._commit(unlocked)
+            self._folded.update((change.call.call_id, change) for change in unlocked)
 
     def _fold(self, report: Report, changes: dict[str, Change]) -> None:
         call = self.live_calls.get(report.call_id)

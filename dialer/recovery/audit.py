@@ -37,7 +37,8 @@ FROM call WHERE id = ANY(%s::uuid[])
 
 @dataclass(slots=True)
 class Audit:
-    """Compares the live calls of this process with its rows and with its permits."""
+    """Compares the live calls of this process with its rows and with its permits, and with what its recorder is still
+    to write."""
 
     dialer_id: str
     live_calls: LiveCalls
@@ -46,17 +47,29 @@ class Audit:
     reconciler: Reconciler
     _strangers: set[str] = field(default_factory=set)
     _unclaimed: set[str] = field(default_factory=set)
+    _unwritten: set[str] = field(default_factory=set)
 
     def calls(self) -> None:
         """Settle open calls of ours that are not among the live ones. Raises what a database that is away raises."""
         with db.connection_context():
             owned = {row["id"] for row in rows(OPEN, self.dialer_id)}
+        self._forget_lost_ends()
         found = self._unknown(owned)
         again, self._strangers = found & self._strangers, found
         for call in open_calls(self.dialer_id, sorted(again)) if again else ():
             log.warning("call_found", call_id=call.call_id, node=call.node)
             self.live_calls.add(call)
             self.reconciler.ask(call)
+
+    def _forget_lost_ends(self) -> None:
+        """A call whose end is known here and is nobody's to write would be asked about by nobody: it is looked for as
+        one of which nothing is known."""
+        knows = self.reconciler.recorder.knows_end_of
+        found = {call.call_id for call in self.live_calls if call.over and not knows(call.call_id)}
+        for call_id in found & self._unwritten:
+            log.error("end_lost", call_id=call_id)
+            self.live_calls.remove(call_id)
+        self._unwritten = found
 
     def slots(self) -> None:
         """Let go of permits of ours whose call is over or never was. Raises also LimiterUnavailable."""

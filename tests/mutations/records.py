@@ -6,6 +6,7 @@ from tests.mutations.mutation import CALL_COUNTS, CLAIMS, ORDERS, RECORDER, Muta
 
 FOLLOWING = "tests/unit/dialer/test_following.py"
 DISPOSITIONS = "tests/unit/campaigns/test_dispositions.py"
+LOST = "tests/integration/dialer/test_lost_ends.py"
 OUTBOX = "tests/integration/dialer/test_outbox.py"
 
 _ENDED_AGAIN = (
@@ -537,5 +538,21 @@ STREAM = (
         "if before.looks > self.looks:",
         "if before.looks > self.looks and not self.looks:",
         ("tests/unit/dialer/test_hung_greenlets.py::test_who_does_not_move_is_told_with_where_it_is",),
+    ),
+    Mutation(
+        "a write that is ended loses its changes",
+        "what a fault ends between the queue and the row is written by nobody, and asked about by nobody",
+        "dialer/record/recorder.py",
+        "changes = self._folded\n",
+        "changes: dict[str, Change] = {}\n",
+        (f"{RECORDER}::test_whatever_ends_a_write_its_changes_are_written_with_the_next",),
+    ),
+    Mutation(
+        "an end that was lost",
+        "a call whose end was heard and is nobody's to write stays open for ever",
+        "dialer/recovery/audit.py",
+        "        for call_id in found & self._unwritten:",
+        "        for call_id in found & self._unwritten & set():",
+        (f"{LOST}::test_an_end_that_was_lost_before_it_was_written_is_found_at_the_switch",),
     ),
 )

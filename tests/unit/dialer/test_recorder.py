@@ -16,6 +16,7 @@ from psycopg.errors import LockNotAvailable
 
 from campaigns.dispositions import Disposition
 from campaigns.retry_rules import RetryRule, RetryTerms
+from dialer.fault_points import FaultPoint
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import recorder as recorder_module
 from dialer.record.changes import Change, rows_of
@@ -358,11 +359,13 @@ def test_whose_rows_somebody_keeps_locked_waits_alone_and_for_as_long_as_that_la
     assert not bench.recorder.locked.due()
     now[0] += AGAIN_SECONDS
     assert bench.recorder.locked.due()
-    bench.recorder.write_unlocked()
+    bench.recorder.take_unlocked()
+    bench.write()
     assert bench.rows.states == {other.call_id: "ended"}
     bench.rows.locked = set()
     now[0] += AGAIN_SECONDS
-    bench.recorder.write_unlocked()
+    bench.recorder.take_unlocked()
+    bench.write()
     assert bench.rows.states == {other.call_id: "ended", held.call_id: "ended"}
     assert bench.over == [other.call_id, held.call_id]
     assert not bench.recorder.locked
@@ -380,7 +383,8 @@ def test_a_group_of_which_nobodys_rows_are_locked_a_moment_later_waits_for_its_n
     assert len(bench.recorder.locked) == 3
     bench.rows.locked = set()
     now[0] += AGAIN_SECONDS
-    bench.recorder.write_unlocked()
+    bench.recorder.take_unlocked()
+    bench.write()
     assert bench.rows.states == {call.call_id: "answered" for call in calls}
 
 
@@ -403,8 +407,32 @@ def test_where_whose_rows_are_free_cannot_be_asked_all_wait_and_too_many_are_too
     bench.take(channel_event(calls[-1].call_id, ENDED, make_hangup()))
     bench.write()
     assert bench.recorder.behind()
-    bench.recorder.write_unlocked()
+    bench.recorder.take_unlocked()
     assert len(bench.recorder.locked) == MOST + 1
+
+
+@pytest.mark.parametrize("fault", [gevent.GreenletExit(), gevent.Timeout(1.0), RuntimeError("a bug")])
+@pytest.mark.parametrize("committed", [True, False])
+def test_whatever_ends_a_write_its_changes_are_written_with_the_next(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, fault: BaseException, committed: bool
+) -> None:
+    faults = [fault]
+
+    def hit(point: FaultPoint) -> None:
+        if point is (FaultPoint.OUTCOME_COMMITTED if committed else FaultPoint.HEARD) and faults:
+            raise faults.pop()
+
+    monkeypatch.setattr(recorder_module, "hit", hit)
+    calls = [bench.fly() for _ in range(3)]
+    bench.take(*(channel_event(call.call_id, ENDED, busy()) for call in calls))
+    with pytest.raises(type(fault)):
+        bench.write()
+    assert all(call.over and bench.recorder.knows_end_of(call.call_id) for call in calls)
+    bench.write()
+    assert bench.rows.states == {call.call_id: "ended" for call in calls}
+    assert sorted(bench.over) == sorted(call.call_id for call in calls)
+    assert not any(bench.recorder.knows_end_of(call.call_id) for call in calls)
+    assert not bench.live_calls
 
 
 def locked_at(bench: Bench) -> list[float]:
