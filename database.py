@@ -18,6 +18,9 @@ from database_pool import Pool
 POOL_SIZE = 8
 CONNECT_SECONDS = 2
 CHECKOUT_SECONDS = 1.5
+SILENCE_SECONDS = 30.0
+"""So long after the server should have ended a statement its client gives it up: a server that stands still ends
+none."""
 IDLE_SECONDS = 5
 """A transaction that says nothing for so long is undone: its process stands still, and others wait for its rows."""
 
@@ -71,6 +74,8 @@ def open_pool(
 ) -> Pool:
     """A pool as `connect` makes it, that no model is bound to: for work that must not wait behind other work.
 
+    The client gives a server up that says nothing for `statement_seconds` and SILENCE_SECONDS.
+
     The server ends a statement that waits for a lock for longer than `lock_seconds`, and from PostgreSQL 17 on a
     transaction that takes longer than `transaction_seconds`, whether or not all of it has come (None: never).
 
@@ -89,6 +94,7 @@ def open_pool(
         size,
         CHECKOUT_SECONDS,
         transaction_seconds,
+        None if statement_seconds is None else statement_seconds + SILENCE_SECONDS,
         connect_timeout=connect_seconds,
         options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={IDLE_SECONDS}s{options}",
         application_name="carillon",

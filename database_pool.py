@@ -49,6 +49,8 @@ class PooledConnection(psycopg.Connection[Any]):
     """Whether anything was asked of it since it was taken out."""
     is_cut = False
     """Whether it was ended under the hands of who has it."""
+    silence: float | None = None
+    """For how many seconds the server may say nothing before it counts as gone; None for ever."""
 
     def wait(self, gen: PQGen[Answer], interval: float = 0.1, timeout: float | None = None) -> Answer:
         """Every exchange with the server passes here. One whose answer is not waited for ends the connection.
@@ -60,7 +62,7 @@ class PooledConnection(psycopg.Connection[Any]):
             if timeout is not None:
                 answer: Answer = super().wait(gen, interval, timeout)
             else:
-                answer = wait(gen, self.pgconn.socket)
+                answer = wait(gen, self.pgconn.socket, self.silence)
         except psycopg.Error:
             raise
         except BaseException:
@@ -144,7 +146,8 @@ class Pool(PostgresqlDatabase):
     makes that doubtful: its socket has something to read, or any connection was lost since it was last taken out.
 
     `turns` are whose turn it is to have one, `taken` are those that somebody has, and `checkout_seconds` is for how
-    long somebody waits.
+    long somebody waits. A connection over which a server says nothing for `silence_seconds` in the middle of an
+    exchange is lost: one that stands still ends no statement by itself, and keeps every socket open.
     """
 
     _state: Any
@@ -155,8 +158,10 @@ class Pool(PostgresqlDatabase):
         size: int,
         checkout_seconds: float,
         transaction_seconds: float | None = None,
+        silence_seconds: float | None = None,
         **parameters: Any,
     ) -> None:
+        self.silence_seconds = silence_seconds
         self.turns = PoolTurns(size)
         self._transaction_seconds = transaction_seconds
         self.checkout_seconds = checkout_seconds
@@ -285,6 +290,7 @@ class Pool(PostgresqlDatabase):
                     self.database, autocommit=True, cursor_factory=StatementCursor, **self.connect_params
                 )
                 undo.callback(connection.close)
+                connection.silence = self.silence_seconds
                 self._bound(connection)
                 undo.pop_all()
         except psycopg.Error as error:

@@ -12,7 +12,7 @@ from select import POLLIN, POLLOUT
 from typing import Any, Final, TypeVar
 
 import psycopg
-from gevent import get_hub, monkey
+from gevent import Timeout, get_hub, monkey
 from psycopg.abc import PQGen
 from psycopg.waiting import Ready, Wait
 
@@ -28,40 +28,47 @@ _TOLD: Final[Mapping[int, Ready]] = {POLLIN: Ready.R, POLLOUT: Ready.W, _BOTH: R
 Answer = TypeVar("Answer")
 
 
-def wait(steps: PQGen[Answer], fileno: int) -> Answer:
+def wait(steps: PQGen[Answer], fileno: int, silence: float | None = None) -> Answer:
     """The answer that an exchange comes to over this socket; for one thread, and any number of greenlets in it.
 
-    Raises what the exchange raises, and OperationalError where the socket is closed.
+    Raises what the exchange raises, and OperationalError where the socket is closed, or where nothing comes over it
+    for `silence` seconds (None: it is waited for as long as that takes).
     """
     at_once = 0
     try:
         wanted = next(steps)
         while True:
             at_once = 0 if at_once == MOST_AT_ONCE else at_once + 1
-            wanted = steps.send(_ready(fileno, wanted, ask_first=at_once > 0))
+            wanted = steps.send(_ready(fileno, wanted, silence, ask_first=at_once > 0))
     except StopIteration as done:
         answer: Answer = done.value
         return answer
 
 
-def _ready(fileno: int, wanted: Wait, *, ask_first: bool) -> Ready:
+def _ready(fileno: int, wanted: Wait, silence: float | None, *, ask_first: bool) -> Ready:
     """For which of what is wanted the socket is ready, once it is for any; by way of the hub without `ask_first`."""
     if not ask_first:
-        _wait_in_hub(fileno, int(wanted))
+        _wait_in_hub(fileno, int(wanted), silence)
     asked = poll()
     asked.register(fileno, _ASKED[wanted])
     while not (found := asked.poll(0)):
-        _wait_in_hub(fileno, int(wanted))
+        _wait_in_hub(fileno, int(wanted), silence)
     ready = _TOLD.get(found[0][1] & _BOTH)
     if ready is None:
         raise psycopg.OperationalError("the connection's socket is closed")
     return ready
 
 
-def _wait_in_hub(fileno: int, events: int) -> None:
+def _wait_in_hub(fileno: int, events: int, silence: float | None) -> None:
     hub = get_hub()
     watcher = hub.loop.io(fileno, events)
+    deadline = Timeout.start_new(silence)
     try:
         hub.wait(watcher)
+    except Timeout as timeout:
+        if timeout is not deadline:
+            raise
+        raise psycopg.OperationalError(f"the server has said nothing for {silence:g} s") from timeout
     finally:
+        deadline.close()
         watcher.close()

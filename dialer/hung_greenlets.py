@@ -21,7 +21,8 @@ from dialer.tasks import wait_for_work
 LOOK_SECONDS: Final = 5.0
 LOOKS: Final = 36
 """Counted in looks and not by a clock: a process that was stopped has all its time again. The longest that anything
-waits for one answer is a statement's 60 s, or the 90 s after which a closed connection's order is given up."""
+waits for one answer is 90 s: for a server that stands still (`database.SILENCE_SECONDS` after a statement's 60), or
+for the end of a connection that an order was written to."""
 _IDLE: Final[CodeType] = wait_for_work.__code__
 
 

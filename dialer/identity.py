@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 
+import gevent
 import psycopg
 import structlog
 
@@ -27,6 +28,8 @@ LOCK_SPACE = 0x6361
 """The first half of the advisory lock of a dialer; the second is a digest of its id."""
 LOCK_SECONDS = 5.0
 """For how long a look at the session lock is good; who takes over waits as long before it resends a call of ours."""
+SILENCE_SECONDS = 30.0
+"""A server that has not answered the session of the lock for so long is taken for one that is away."""
 NEVER = float("-inf")
 KNOWS = SCHEMA_VERSION
 """The last migration that this release knows: until no older dialer is left, what it needs stays in the schema."""
@@ -139,15 +142,17 @@ class Identity:
         """
         asked = time.monotonic()
         try:
-            assert self._session is not None
-            self._session.execute("SELECT 1")
+            with _answered_in_time():
+                assert self._session is not None
+                self._session.execute("SELECT 1")
         except psycopg.Error:
             if not self._doubted:
                 log.warning("session_lock_lost", dialer_id=self.dialer_id)
             self._locked_at, self._doubted = NEVER, True
             self._lock()
-            assert self._session is not None
-            self._session.execute(_REGISTER_ANEW, (self.dialer_id, KNOWS))
+            with _answered_in_time():
+                assert self._session is not None
+                self._session.execute(_REGISTER_ANEW, (self.dialer_id, KNOWS))
         self._check()
         self._locked_at = asked
 
@@ -157,6 +162,10 @@ class Identity:
             self._doubted = False
 
     def _lock(self) -> None:
+        with _answered_in_time():
+            self._lock_anew()
+
+    def _lock_anew(self) -> None:
         if self._session is not None:
             self._session.close()
         session = self._session = psycopg.connect(
@@ -193,6 +202,12 @@ class Identity:
         self._locked_at = NEVER
         if self._session is not None:
             self._session.close()
+
+
+def _answered_in_time() -> gevent.Timeout:
+    """A server that stands still answers nothing, and keeps the socket open: to be entered around what is asked of
+    it. Raises psycopg.OperationalError where there is no answer; the session is closed before it is used again."""
+    return gevent.Timeout(SILENCE_SECONDS, psycopg.OperationalError("the server says nothing"))
 
 
 def lock_was_released(dialer_id: str) -> bool:

@@ -130,8 +130,8 @@ class Process(Parts):
         self.reconciler.stop()
         self.calls_to_end.stop()
         self.recorder.stop()
-        if not self.recorder.flush(left(WRITTEN_BY)):
-            log.error("outcomes_left_unwritten", calls=len(self.live_calls))
+        if not self.recorder.wait_ended(left(WRITTEN_BY)):
+            log.error("outcomes_left_unwritten", calls=len(self.live_calls), locked=len(self.recorder.locked))
         # What is not done by then the heirs do: a permit of a call that is over is theirs to free.
         self.following.flush(left(WRITTEN_BY))
         self.outbox.stop()

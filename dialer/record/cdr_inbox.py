@@ -39,15 +39,16 @@ FROM cdr_inbox AS inbox JOIN call ON call.id = inbox.uuid WHERE {_OURS.format(di
 ORDER BY inbox.received_at LIMIT %s
 """
 """The records that are a dialer's to apply, the oldest first."""
-# One dialer corrects a call, so that no two wait for each other's rows.
+# One dialer corrects a call, so that no two wait for each other's rows; and of whose rows somebody keeps one locked,
+# the record waits, and no other with it.
 LOCKED = """
 SELECT inbox.uuid::text AS call_id, inbox.variables, call.duration_ms IS NOT NULL AS told,
     call.answered_at IS NOT NULL AS answered, call.progress_at IS NOT NULL AS progress
-FROM cdr_inbox AS inbox JOIN call ON call.id = inbox.uuid
+FROM cdr_inbox AS inbox JOIN call ON call.id = inbox.uuid JOIN contact ON contact.id = call.contact_id
 WHERE inbox.uuid = ANY(%s::uuid[]) AND inbox.applied_at IS NULL
-ORDER BY inbox.received_at FOR UPDATE OF inbox SKIP LOCKED
+ORDER BY inbox.received_at FOR UPDATE OF inbox, call, contact SKIP LOCKED
 """
-"""Those of these records that nobody else applies just now, locked."""
+"""Those of these records that nobody else applies just now, locked with the rows that they correct."""
 APPLIED = "UPDATE cdr_inbox SET applied_at = now() WHERE uuid = ANY(%s::uuid[]) AND applied_at IS NULL"
 """Notes that these records were applied."""
 

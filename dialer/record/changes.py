@@ -16,6 +16,9 @@ class Change:
     call: LiveCall
     at: float
     answered: bool = False
+    progress_at: float | None = None
+    """When its first 18x of this group was heard, and its first 180; None where it was before, or none was."""
+    alerted_at: float | None = None
     ended: Ended | None = None
     ended_at: float = 0.0
 
@@ -49,7 +52,13 @@ def bare_end(ended: Ended) -> Ended:
 def rows_of(changes: Sequence[Change], now: float) -> tuple[list[Seen], list[Answered], list[Ended]]:
     """The changes as rows, their ages counted from `now`: a group may have waited for its database."""
     seen = [
-        Seen(c.call.call_id, now - c.at, c.call.sent_age(now), c.call.progress, c.call.alerted)
+        Seen(
+            c.call.call_id,
+            now - (c.progress_at or c.at),
+            c.call.sent_age(now),
+            c.call.progress,
+            c.call.alerted,
+        )
         for c in changes
         if c.ended is None and not c.answered
     ]
@@ -59,13 +68,13 @@ def rows_of(changes: Sequence[Change], now: float) -> tuple[list[Seen], list[Ans
 
 def _answered(change: Change, now: float) -> Answered:
     """With what is known of its ringing: a call that rings and is answered within one group is written once."""
-    call, heard = change.call, now - change.at
+    call = change.call
     return Answered(
         call.call_id,
         now - (call.answered_at or change.at),
         call.sent_age(now),
-        heard if call.progress else None,
-        heard if call.alerted else None,
+        now - (change.progress_at or change.at) if call.progress else None,
+        now - (change.alerted_at or change.at) if call.alerted else None,
     )
 
 

@@ -15,8 +15,8 @@ from typing import Final
 
 import psycopg
 import structlog
-from peewee import PeeweeException
 
+from dialer.errors import DATABASE_AWAY
 from dialer.record.changes import Change
 from models import Pool, db, plain_array
 
@@ -33,6 +33,10 @@ WHERE call.id = ANY(%s::uuid[])
 FOR UPDATE OF call, contact SKIP LOCKED
 """
 """Those of these calls of which every row can be written now. It waits for none, but for a table."""
+GONE = """
+SELECT id::text FROM unnest(%s::uuid[]) AS asked (id) WHERE NOT EXISTS (SELECT FROM call WHERE call.id = asked.id)
+"""
+"""Those of these calls that have no row: a failover may have lost it."""
 
 
 def is_locked(error: BaseException) -> bool:
@@ -45,7 +49,11 @@ def find_free(call_ids: Collection[str], through: Pool | None = None) -> set[str
     share. Raises what a database that is away raises."""
     pool = db if through is None else through
     with pool.connection_context():
-        return {call_id for (call_id,) in pool.execute_sql(FREE, (plain_array(sorted(call_ids)),)).fetchall()}
+        asked = sorted(call_ids)
+        free = {call_id for (call_id,) in pool.execute_sql(FREE, (plain_array(asked),)).fetchall()}
+        left = [call_id for call_id in asked if call_id not in free]
+        gone = pool.execute_sql(GONE, (plain_array(left),)).fetchall() if left else ()
+        return free | {call_id for (call_id,) in gone}
 
 
 @dataclass(slots=True)
@@ -72,15 +80,23 @@ class LockedRows:
         """A group met a lock: those whose rows are locked wait, the others are returned. All wait where nobody's are
         found to be locked: they were a moment ago."""
         unlocked = self._find({change.call.call_id for change in changes})
-        others = [change for change in changes if change.call.call_id in unlocked]
-        if len(others) == len(changes):
-            others = []
-        written = {change.call.call_id for change in others}
-        locked = {change.call.call_id: change for change in changes if change.call.call_id not in written}
-        log.warning("rows_locked", calls=len(locked), first=next(iter(locked)))
-        self._changes.update(locked)
-        self._looked_at = self.now()
-        return others
+        if len(unlocked) == len(changes):
+            unlocked = set()
+        return self._part(changes, unlocked)
+
+    def unlocked_of(self, changes: Sequence[Change]) -> list[Change]:
+        """Of a group that is to be written while somebody keeps rows locked, those of which nobody does; the others
+        wait. All are returned where that cannot be asked."""
+        unlocked = self._find({change.call.call_id for change in changes})
+        return self._part(changes, unlocked) if unlocked else list(changes)
+
+    def _part(self, changes: Sequence[Change], unlocked: Collection[str]) -> list[Change]:
+        locked = {change.call.call_id: change for change in changes if change.call.call_id not in unlocked}
+        if locked:
+            log.warning("rows_locked", calls=len(locked), first=next(iter(locked)))
+            self._changes.update(locked)
+            self._looked_at = self.now()
+        return [change for change in changes if change.call.call_id in unlocked]
 
     def due(self) -> bool:
         """Whether it is time to look again."""
@@ -95,7 +111,7 @@ class LockedRows:
     def _find(self, call_ids: Collection[str]) -> set[str]:
         try:
             return self.free(call_ids)
-        except (PeeweeException, psycopg.Error) as error:
+        except DATABASE_AWAY as error:
             # A table that is locked, or a server that is away: nobody's, as far as is known.
             log.info("locked_rows_unknown", error=str(error)[:200])
             return set()

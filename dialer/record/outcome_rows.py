@@ -196,6 +196,10 @@ WITH answered AS (
 # wait for each other. The campaigns are locked so that a stop that runs meanwhile either sees these contacts in
 # flight, and then this write sees it stopped, or waits until they are pending and cancels them.
 LOCK_CALLS = "SELECT 1 FROM call WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
+LOCK_FREE_CALLS = (
+    "SELECT id::text AS id FROM call WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED"
+)
+"""Locks those of these calls whose rows nobody else keeps locked."""
 LOCK_CAMPAIGNS = """
 SELECT 1 FROM campaign WHERE id = ANY(ARRAY(SELECT campaign_id FROM call WHERE id = ANY(%(calls)s::uuid[])))
 ORDER BY id FOR SHARE

@@ -10,6 +10,7 @@ not hold up the others.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import deque
@@ -51,6 +52,9 @@ this process can write."""
 MOST_EARLY = 20_000
 """Reports of calls that are on their way to us: a takeover lasts less than a second, and a node tells of a few
 thousand calls in one."""
+EARLY_SECONDS = 30.0
+"""Calls that a takeover left, since somebody kept their rows locked, come with the next look, a second later; what is
+told of those that do not come for so long is told by the switch."""
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 2.0
 
@@ -90,6 +94,7 @@ class Recorder:
     """What waits for its rows."""
     _wake: Signal = field(default_factory=Signal)
     _idle: Signal = field(default_factory=Signal)
+    _ended: Signal = field(default_factory=Signal)
     _stopping: bool = False
     _took: deque[float] = field(default_factory=lambda: deque(maxlen=20))
     _oldest: float | None = None
@@ -97,6 +102,9 @@ class Recorder:
     _early: deque[Report] | None = None
     """What is told of calls that nobody here knows yet, while some are on their way; the oldest goes where it is too
     much. None while none are."""
+
+    _early_until: float = math.inf
+    """Until when what is told of such calls is kept."""
 
     def __post_init__(self) -> None:
         self.locked = LockedRows(partial(find_free, through=self.pool))
@@ -112,11 +120,18 @@ class Recorder:
         first. What is told of calls that nobody here knows is kept until `calls_came`."""
         if self._early is None:
             self._early = deque(maxlen=MOST_EARLY)
+        self._early_until = math.inf
 
-    def calls_came(self) -> None:
-        """They are among the live calls, as far as they come: what was told of them is taken up in its order."""
-        early, self._early = self._early, None
-        known = [report for report in early or () if report.call_id in self.live_calls]
+    def calls_came(self, *, more: bool = False) -> None:
+        """They are among the live calls, as far as they come: what was told of them is taken up in its order. `more`
+        are still to come, and what is told of these is kept for EARLY_SECONDS."""
+        early = self._early or ()
+        known = [report for report in early if report.call_id in self.live_calls]
+        self._early = None
+        if more:
+            since = time.monotonic() - EARLY_SECONDS
+            left = (one for one in early if one.call_id not in self.live_calls and one.at >= since)
+            self._early, self._early_until = deque(left, maxlen=MOST_EARLY), time.monotonic() + EARLY_SECONDS
         if known:
             # Before what was told of the same calls since.
             self.waiting.extendleft(reversed(known))
@@ -155,7 +170,7 @@ class Recorder:
 
     def run(self) -> None:
         """The greenlet: until `stop`, and then until nothing is waiting."""
-        while not (self._stopping and not self._owes()):
+        while not (self._stopping and not self._owes() and not self.locked):
             wait_for_work(self._wake, 1.0)
             self._wake.clear()
             if self.locked.due():
@@ -171,6 +186,7 @@ class Recorder:
                 self._wake.set()
             else:
                 self._idle.set()
+        self._ended.set()
 
     def behind(self) -> bool:
         """Whether the oldest report has waited for so long that no calls should be added to those to be written."""
@@ -187,14 +203,19 @@ class Recorder:
         return max(BEHIND_SECONDS, BEHIND_COMMITS * min(self._took, default=0.0))
 
     def flush(self, timeout: float) -> bool:
-        """Wait until everything that has come is committed; False when the time was not enough."""
+        """Wait until everything that has come is committed, but for what waits for its rows; False when the time was
+        not enough."""
         self._wake.set()
         return bool(self._idle.wait(timeout=timeout))
 
     def stop(self) -> None:
-        """Let `run` return once nothing is waiting."""
+        """Let `run` return once nothing is waiting, nor for its rows."""
         self._stopping = True
         self._wake.set()
+
+    def wait_ended(self, timeout: float) -> bool:
+        """Wait until `run` has returned; False when the time was not enough, and something is left unwritten."""
+        return bool(self._ended.wait(timeout=timeout))
 
     def _add(self, report: Report) -> None:
         self.waiting.append(report)
@@ -214,10 +235,12 @@ class Recorder:
                     # What one call reports must not cost the others theirs; recovery asks about this one.
                     log.exception("report_not_understood", call_id=report.call_id)
             hit(FaultPoint.HEARD)
-            if changes:
-                began = time.monotonic()
-                self._commit(list(changes.values()))
-                self._took.append(time.monotonic() - began)
+            found = list(changes.values())
+            # Of a campaign whose row is locked every end would make its group wait for that anew.
+            if found and self.locked:
+                found = self.locked.unlocked_of(found)
+            if found:
+                self._commit(found)
             self._folded = {}
         finally:
             self._oldest = None
@@ -234,11 +257,15 @@ class Recorder:
         if unlocked := self.locked.take_free():
             log.info("rows_free", calls=len(unlocked))
             self._folded.update((change.call.call_id, change) for change in unlocked)
+            self._idle.clear()
 
     def _fold(self, report: Report, changes: dict[str, Change]) -> None:
         call = self.live_calls.get(report.call_id)
         if call is None and self._early is not None and report.event is not None:
-            self._early.append(report)
+            if report.at < self._early_until:
+                self._early.append(report)
+            else:
+                self._early = None
         if call is None or call.over:
             return
         if report.ended is not None and report.ended.sent_age is None and call.seen:
@@ -295,6 +322,9 @@ class Recorder:
         call.show()
         if event.kind in (ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA):
             call.sign_at = call.sign_at or at
+            change.progress_at = change.progress_at or at
+            if event.kind is ChannelEventKind.PROGRESS:
+                change.alerted_at = change.alerted_at or at
             call.ring(alerted=event.kind is ChannelEventKind.PROGRESS)
         elif event.kind is ChannelEventKind.ANSWERED:
             call.sign_at = call.sign_at or at
@@ -370,7 +400,7 @@ class Recorder:
         while True:
             began = time.monotonic()
             try:
-                return write(self.owner, *rows_of(changes, time.monotonic()), self.pool)
+                written = write(self.owner, *rows_of(changes, time.monotonic()), self.pool)
             except (DataError, IntegrityError):
                 raise
             except DATABASE_AWAY as error:
@@ -382,3 +412,6 @@ class Recorder:
                     raise
                 gevent.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, LAST_RETRY_SECONDS)
+            else:
+                self._took.append(time.monotonic() - began)
+                return written

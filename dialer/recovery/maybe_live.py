@@ -19,7 +19,7 @@ import structlog
 from gevent.event import Event as Signal
 
 from dialer.call_rows import COUNTS_FOR_NUMBER
-from dialer.record.outcome_rows import LOCK_CALLS
+from dialer.record.outcome_rows import LOCK_FREE_CALLS
 from dialer.recovery.node_restart import NodeRestarts
 from dialer.recovery.reconciler import ASK_SECONDS, question, sender_is_dead
 from dialer.recovery.resend_or_close import ClosedCall, resolve_closed
@@ -174,10 +174,12 @@ class MaybeLiveSlots:
         if not call_ids:
             return
         with db.connection_context(), db.atomic():
-            rows(LOCK_CALLS, list(call_ids))
-            free = rows(RELEASED, list(call_ids), self.dialer_id)
-        for call_id in call_ids:
+            locked = [row["id"] for row in rows(LOCK_FREE_CALLS, list(call_ids))]
+            free = rows(RELEASED, locked, self.dialer_id)
+        for call_id in locked:
             self._calls.pop(call_id, None)
+        if not locked:
+            return
         for row in free:
             self.hangup_markers.forget(row["node"], [row["call_id"]])
         log.info("slots_released", calls=len(free))

@@ -160,10 +160,14 @@ class Takeover:
         they are here is kept for them. Raises what a server that is away raises."""
         recorder = self.reconciler.recorder
         recorder.expect_calls()
+        more = True
         try:
-            return self._adopt(other)
+            taken = self._adopt(other)
+            # Those whose rows somebody kept locked come at the next look.
+            more = bool(self.senders(other))
         finally:
-            recorder.calls_came()
+            recorder.calls_came(more=more)
+        return taken
 
     def _adopt(self, other: str) -> int:
         for sender in {other, *self.senders(other)}:

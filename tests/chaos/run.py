@@ -79,7 +79,7 @@ def perform(
         striker.struck.held_up |= held_up.seconds
         striker.struck.hung += held_up.hung
         striker.struck.warned += [
-            f"{name} × {times}: {line}" for (name, _), (times, line) in held_up.trouble.items()
+            f"{name} × {times}: {line}" for (name, _), (times, line) in list(held_up.trouble.items())
         ]
         striker.struck.away += [Away(begin, end) for begin, end in watch.down]
         records = read(stage, play.played(), striker.struck)

@@ -44,6 +44,21 @@ def test_what_is_not_ready_is_waited_for_while_others_run(ends: tuple[socket.soc
     assert later.value == 1
 
 
+def test_a_server_that_says_nothing_for_too_long_is_given_up(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    with pytest.raises(psycopg.OperationalError, match="said nothing for"):
+        wait(steps(Wait.R), ends[0].fileno(), 0.01)
+    later = gevent.spawn_later(0.001, ends[1].send, b"x")
+    assert wait(steps(Wait.R), ends[0].fileno(), 60.0) == [Ready.R]
+    later.join()
+
+
+def test_a_deadline_of_somebody_else_s_is_left_to_him(ends: tuple[socket.socket, socket.socket]) -> None:
+    with pytest.raises(gevent.Timeout, match=r"0\.01"), gevent.Timeout(0.01):
+        wait(steps(Wait.R), ends[0].fileno(), 60.0)
+
+
 def test_others_run_while_an_exchange_has_nothing_to_wait_for(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from typing import Any, cast
 
@@ -12,13 +13,14 @@ import psycopg
 import pytest
 from redis import Redis
 
+from bench.delay import Delay
 from coordination.membership import Fenced, Membership
 from dialer import identity as identity_module
 from dialer.identity import LOCK_SPACE, Identity, lock_number, purge_locks
 from dialer.recovery.reconciler import sender_is_dead
 from models import Call, CallState, Contact, db, rows
 from tests.factories import World, make_campaign
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 
 @pytest.fixture
@@ -33,6 +35,33 @@ def identity(world: World, database_url: str, redis: Redis) -> Iterator[Identity
     made.take({})
     yield made
     made.drop_lock()
+
+
+def test_a_server_that_stands_still_is_taken_for_one_that_is_away(
+    world: World, database_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity_module, "SILENCE_SECONDS", 0.3)
+    port = int(database_url.rpartition("/")[0].rpartition(":")[2])
+    with closing(Delay(port)) as way:
+        through = database_url.replace(f":{port}/", f":{way.port}/")
+        made = Identity(through, Membership(redis, "carillon:"))
+        made.take({})
+        way.seconds = HANG_SECONDS
+        with pytest.raises(psycopg.OperationalError):
+            made.keep_lock()
+        assert not made.may_send()
+        way.seconds = 0.0
+        wait_until(lambda: kept(made), "the lock, anew")
+        assert made.may_send()
+        made.drop_lock()
+
+
+def kept(identity: Identity) -> bool:
+    try:
+        identity.keep_lock()
+    except psycopg.Error:
+        return False
+    return True
 
 
 def is_free(database_url: str, dialer_id: str) -> bool:

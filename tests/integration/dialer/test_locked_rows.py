@@ -9,14 +9,16 @@ import pytest
 
 from campaigns import calls_to_end
 from dialer.call_rows import adopt_calls
+from dialer.live_calls import LiveCalls
+from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.locked_rows import find_free
 from freeswitch.events import ChannelEventKind
-from models import db, rows
+from models import db, new_id, rows
 from tests.factories import World, make_campaign
 from tests.integration.dialer.dialer_rig import contacts_of
 from tests.integration.dialer.house import RINGS, House
-from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all
-from tests.unit.dialer.factories import busy, channel_event, make_hangup
+from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, end, ended
+from tests.unit.dialer.factories import busy, channel_event, make_hangup, make_recorder
 from tests.waiting import wait_until
 
 OTHER = "d00000000000b"
@@ -59,6 +61,28 @@ def test_the_others_are_written_meanwhile_and_it_once_its_rows_are_free(
     assert told["states"] == ["originated", "connected", "completed"]
 
 
+@pytest.mark.parametrize("row", ["the call", "the contact"])
+def test_the_records_of_others_are_applied_meanwhile(world: World, database_url: str, row: str) -> None:
+    calls = claim_all(make_campaign(world, 2))
+    end(*(ended(call.call_id, "failed") for call in calls))
+    with db.connection_context():
+        for call in calls:
+            rows("INSERT INTO cdr_inbox (uuid, node, variables) VALUES (%s, 'fs1', '{}')", call.call_id)
+
+    def left() -> list[str]:
+        inbox = CdrInboxReader(
+            DIALER, LiveCalls(), make_recorder(), lambda _told: None, lambda _late: None, lambda _calls: None
+        )
+        inbox.round()
+        with db.connection_context():
+            return [row["uuid"] for row in rows("SELECT uuid::text FROM cdr_inbox WHERE applied_at IS NULL")]
+
+    with psycopg.connect(database_url) as forgotten:
+        forgotten.execute(LOCKS[row], {"call": calls[0].call_id, "contact": calls[0].contact_id})
+        assert left() == [calls[0].call_id]
+    assert left() == []
+
+
 def test_a_takeover_leaves_what_is_locked_and_takes_the_rest(world: World, database_url: str) -> None:
     calls = claim_all(make_campaign(world, 3))
     with psycopg.connect(database_url) as forgotten:
@@ -90,10 +114,12 @@ def test_a_dialer_marks_for_a_halt_what_is_not_locked_and_the_rest_at_its_next_l
 def test_whose_rows_are_free_is_found_without_waiting(world: World, database_url: str, row: str) -> None:
     locked = claim_all(make_campaign(world, 2))
     free = claim_all(make_campaign(world, 1))
-    everybody = {call.call_id for call in (*locked, *free)}
+    # What a failover has lost is nobody's to keep.
+    lost = str(new_id())
+    everybody = {lost, *(call.call_id for call in (*locked, *free))}
     assert find_free(everybody) == everybody
     with psycopg.connect(database_url) as forgotten:
         ids = {"call": locked[0].call_id, "contact": locked[0].contact_id, "campaign": locked[0].campaign_id}
         forgotten.execute(LOCKS[row], ids)
-        expected = {free[0].call_id} if row == "the campaign" else everybody - {locked[0].call_id}
+        expected = {lost, free[0].call_id} if row == "the campaign" else everybody - {locked[0].call_id}
         assert find_free(everybody) == expected

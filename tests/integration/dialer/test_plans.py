@@ -219,6 +219,7 @@ def recording(call_ids: Sequence[str]) -> dict[str, tuple[str, Any]]:
     whose, ids = {"owner": DIALER, "lane": "x"}, (list(call_ids),)
     return {
         "dialer.record.outcome_rows.LOCK_CALLS": (outcome_rows.LOCK_CALLS, ids),
+        "dialer.record.outcome_rows.LOCK_FREE_CALLS": (outcome_rows.LOCK_FREE_CALLS, ids),
         "dialer.record.outcome_rows.LOCK_CAMPAIGNS": (outcome_rows.LOCK_CAMPAIGNS, {"calls": list(call_ids)}),
         "dialer.record.outcome_rows.OVER": (outcome_rows.OVER, ids),
         "dialer.record.outcome_rows.SEEN": (outcome_rows.SEEN, items_of(seen)),
@@ -229,6 +230,7 @@ def recording(call_ids: Sequence[str]) -> dict[str, tuple[str, Any]]:
             items_of(over) | whose,
         ),
         "dialer.record.locked_rows.FREE": (locked_rows.FREE, ids),
+        "dialer.record.locked_rows.GONE": (locked_rows.GONE, ids),
     }
 
 

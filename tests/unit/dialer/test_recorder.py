@@ -23,7 +23,7 @@ from dialer.record.changes import Change, rows_of
 from dialer.record.commit import Commit
 from dialer.record.locked_rows import AGAIN_SECONDS, MOST
 from dialer.record.outcome_rows import Answered, Ended, Seen, Written
-from dialer.record.recorder import BEHIND_COMMITS, BEHIND_SECONDS
+from dialer.record.recorder import BEHIND_COMMITS, BEHIND_SECONDS, EARLY_SECONDS
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
 from tests.unit.dialer.factories import (
@@ -35,6 +35,7 @@ from tests.unit.dialer.factories import (
     make_hangup,
     make_recorder,
 )
+from tests.waiting import HANG_SECONDS
 
 CREATED, PROGRESS = ChannelEventKind.CREATED, ChannelEventKind.PROGRESS
 ANSWERED, ENDED = ChannelEventKind.ANSWERED, ChannelEventKind.HANGUP_COMPLETE
@@ -59,6 +60,7 @@ class Rows:
         self.at_most = 1_000
         self.locked: set[str] = set()
         """Calls of which somebody keeps a row locked."""
+        self.met_locks = 0
 
     def write(
         self,
@@ -73,6 +75,7 @@ class Rows:
             raise OperationalError("the server is away")
         groups: tuple[Sequence[Seen | Answered | Ended], ...] = (seen, answered, ended)
         if self.locked & {item.call_id for group in groups for item in group}:
+            self.met_locks += 1
             raise LockedError
         if len(ended) > self.at_most:
             raise OperationalError("the server ended a transaction that took too long")
@@ -197,6 +200,36 @@ def test_what_is_told_of_a_call_before_it_has_come_from_a_dead_dialer_is_taken_u
     bench.recorder.calls_came()
     bench.write()
     assert len(bench.rows.ends) == 1, "what is not ours by then is nobody's matter here"
+
+
+def test_what_is_told_of_calls_that_a_takeover_left_is_kept_for_its_next_look(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(recorder_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    first, second, never = make_call(), make_call(), make_call()
+    bench.recorder.expect_calls()
+    told = [channel_event(call.call_id, ENDED, busy()) for call in (first, second, never)]
+    bench.take(*told)
+    bench.write()
+    bench.live_calls.add(first)
+    bench.recorder.calls_came(more=True)
+    bench.write()
+    assert bench.over == [first.call_id]
+    # The next look.
+    bench.recorder.expect_calls()
+    bench.live_calls.add(second)
+    bench.recorder.calls_came(more=True)
+    bench.write()
+    assert bench.over == [first.call_id, second.call_id]
+    # One that has not come for so long is told of by the switch.
+    now[0] += EARLY_SECONDS
+    bench.take(told[2])
+    bench.write()
+    bench.live_calls.add(never)
+    bench.recorder.calls_came()
+    bench.write()
+    assert bench.over == [first.call_id, second.call_id]
 
 
 def test_of_very_much_that_is_told_early_the_oldest_goes(
@@ -409,6 +442,54 @@ def test_where_whose_rows_are_free_cannot_be_asked_all_wait_and_too_many_are_too
     assert bench.recorder.behind()
     bench.recorder.take_unlocked()
     assert len(bench.recorder.locked) == MOST + 1
+
+
+def test_while_rows_are_locked_no_group_waits_for_them_again(bench: Bench) -> None:
+    locked_at(bench)
+    held, also, other = bench.fly(), bench.fly(), bench.fly()
+    bench.rows.locked = {held.call_id, also.call_id}
+    bench.take(channel_event(held.call_id, ANSWERED))
+    bench.write()
+    assert bench.rows.met_locks == 1
+    bench.take(*(channel_event(call.call_id, ANSWERED) for call in (also, other)))
+    bench.write()
+    assert bench.rows.met_locks == 1
+    assert bench.rows.states == {other.call_id: "answered"}
+    assert len(bench.recorder.locked) == 2
+
+
+def test_who_ends_waits_for_what_waits_for_its_rows(bench: Bench) -> None:
+    now = locked_at(bench)
+
+    def moves_on() -> float:
+        now[0] += AGAIN_SECONDS
+        return now[0]
+
+    bench.recorder.locked.now = moves_on
+    call = bench.fly()
+    bench.rows.locked = {call.call_id}
+    bench.take(channel_event(call.call_id, ENDED, busy()))
+    running = gevent.spawn(bench.recorder.run)
+    assert bench.recorder.flush(5.0), "who hands over does not"
+    bench.recorder.stop()
+    assert not bench.recorder.wait_ended(0.05)
+    assert len(bench.recorder.locked) == 1
+    bench.rows.locked = set()
+    assert bench.recorder.wait_ended(HANG_SECONDS)
+    assert bench.rows.states == {call.call_id: "ended"}
+    running.join(5.0)
+
+
+def test_a_change_that_waited_says_when_each_thing_was_heard() -> None:
+    call = make_call(sent_at=1.0)
+    change = Change(call, 2.0, answered=True, progress_at=4.0, alerted_at=5.0)
+    call.ring(alerted=True)
+    call.answer(6.0)
+    _, (answered,), _ = rows_of([change], 10.0)
+    assert (answered.age, answered.progress_age, answered.ring_age) == (4.0, 6.0, 5.0)
+    change.answered = False
+    (seen,), _, _ = rows_of([change], 10.0)
+    assert seen.age == 6.0
 
 
 @pytest.mark.parametrize("fault", [gevent.GreenletExit(), gevent.Timeout(1.0), RuntimeError("a bug")])
