@@ -41,6 +41,7 @@ class Kind(StrEnum):
     STOP_CUT_OFF = "stop while links are cut"
     SUPPRESSED_UNHEARD = "suppression without pub/sub"
     CARRIER_REFUSES = "carrier refuses everything"
+    POSTGRES_STOPPED = "PostgreSQL stopped"
 
 
 WEIGHTS: dict[Kind, int] = {
@@ -72,6 +73,7 @@ WEIGHTS: dict[Kind, int] = {
     Kind.STOP_CUT_OFF: 3,
     Kind.SUPPRESSED_UNHEARD: 2,
     Kind.CARRIER_REFUSES: 1,
+    Kind.POSTGRES_STOPPED: 2,
 }
 LASTING = frozenset(
     {
@@ -87,6 +89,7 @@ LASTING = frozenset(
         Kind.HALT_UNHEARD,
         Kind.STOP_CUT_OFF,
         Kind.CARRIER_REFUSES,
+        Kind.POSTGRES_STOPPED,
     }
 )
 """Faults that are in force until they are ended."""
@@ -103,6 +106,7 @@ OF_ALL = frozenset(
         Kind.VALKEY_EMPTIED,
         Kind.VALKEY_KILLED,
         Kind.VALKEY_STOPPED,
+        Kind.POSTGRES_STOPPED,
     }
 )
 """Faults under which nobody can dial; their stops are short, or the system would be down for most of the time."""

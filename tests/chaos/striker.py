@@ -79,6 +79,7 @@ class Striker(Breaker):
             Kind.STOP_CUT_OFF: self._stop_cut_off,
             Kind.SUPPRESSED_UNHEARD: self._suppress_unheard,
             Kind.CARRIER_REFUSES: self._refuse,
+            Kind.POSTGRES_STOPPED: self._stop_postgres,
         }
 
     def run(self, faults: Iterable[Fault], rested: Callable[[], bool]) -> None:
@@ -284,6 +285,21 @@ class Striker(Breaker):
         else:
             os.kill(pid, signal.SIGKILL)
         return True
+
+    def _stop_postgres(self, fault: Fault) -> bool:
+        """All of it: it ends no statement and closes no connection meanwhile, and takes new ones by its kernel."""
+        found = self._pick(["postgres"], fault.die)
+        if found is None:
+            return False
+        name, postmaster = found
+        # Itself first: it begins nobody more.
+        stopped = [pid for pid in (postmaster, *children_of(postmaster)) if self._stage.halt(pid)]
+
+        def go_on() -> None:
+            for pid in stopped:
+                self._stage.go_on(pid)
+
+        return bool(stopped) and self._later(fault.seconds, name, go_on)
 
     def _kill_backend(self, fault: Fault) -> bool:
         """As the OOM killer would: the postmaster stays, ends every session and recovers."""
