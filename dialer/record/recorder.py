@@ -10,14 +10,12 @@ not hold up the others.
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
 
 import gevent
 import structlog
@@ -32,12 +30,13 @@ from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record import call_end
 from dialer.record.changes import Change, bare_end, rows_of
 from dialer.record.commit import Commit, CommitFollower
+from dialer.record.early_reports import EarlyReports, Report
 from dialer.record.following import follow
 from dialer.record.locked_rows import LockedRows, find_free, is_locked
-from dialer.record.outcome_rows import COMMIT_SECONDS, Ended, Written, write
+from dialer.record.outcome_rows import COMMIT_SECONDS, Written, write
+from dialer.record.switch_reports import SwitchReports
 from dialer.tasks import wait_for_work
-from freeswitch import dedup
-from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
+from freeswitch.events import ChannelEvent, Event, JobResult
 from models import Pool
 
 log = structlog.get_logger()
@@ -49,24 +48,8 @@ BEHIND_SECONDS = 0.13
 BEHIND_COMMITS = 4
 """Reports that wait for longer than that, or than so many commits take where each has little to write, are more than
 this process can write."""
-MOST_EARLY = 20_000
-"""Reports of calls that are on their way to us: a takeover lasts less than a second, and a node tells of a few
-thousand calls in one."""
-EARLY_SECONDS = 30.0
-"""Calls that a takeover left, since somebody kept their rows locked, come with the next look, a second later; what is
-told of those that do not come for so long is told by the switch."""
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 2.0
-
-
-class Report(NamedTuple):
-    """Something learnt about a call, with the monotonic time when it was."""
-
-    call_id: str
-    at: float
-    event: ChannelEvent | JobResult | None = None
-    answered_ago: float | None = None
-    ended: Ended | None = None
 
 
 @dataclass(slots=True)
@@ -99,14 +82,11 @@ class Recorder:
     _took: deque[float] = field(default_factory=lambda: deque(maxlen=20))
     _oldest: float | None = None
     """When the oldest report came of the group that is being written; None while none is."""
-    _early: deque[Report] | None = None
-    """What is told of calls that nobody here knows yet, while some are on their way; the oldest goes where it is too
-    much. None while none are."""
-
-    _early_until: float = math.inf
-    """Until when what is told of such calls is kept."""
+    _early: EarlyReports = field(default_factory=EarlyReports)
+    _switch: SwitchReports = field(init=False)
 
     def __post_init__(self) -> None:
+        self._switch = SwitchReports(self.owner, self.ask, self.elsewhere, self.retry_terms)
         self.locked = LockedRows(partial(find_free, through=self.pool))
         self._idle.set()
 
@@ -118,21 +98,12 @@ class Recorder:
     def expect_calls(self) -> None:
         """Their events come from now on, and the calls themselves a moment later: a takeover asks for the events
         first. What is told of calls that nobody here knows is kept until `calls_came`."""
-        if self._early is None:
-            self._early = deque(maxlen=MOST_EARLY)
-        self._early_until = math.inf
+        self._early.expect()
 
     def calls_came(self, *, more: bool = False) -> None:
         """They are among the live calls, as far as they come: what was told of them is taken up in its order. `more`
-        are still to come, and what is told of these is kept for EARLY_SECONDS."""
-        early = self._early or ()
-        known = [report for report in early if report.call_id in self.live_calls]
-        self._early = None
-        if more:
-            since = time.monotonic() - EARLY_SECONDS
-            left = (one for one in early if one.call_id not in self.live_calls and one.at >= since)
-            self._early, self._early_until = deque(left, maxlen=MOST_EARLY), time.monotonic() + EARLY_SECONDS
-        if known:
+        are still to come, and what is told of these is kept for a while."""
+        if known := self._early.take(self.live_calls, more=more):
             # Before what was told of the same calls since.
             self.waiting.extendleft(reversed(known))
             self._idle.clear()
@@ -156,7 +127,7 @@ class Recorder:
     ) -> None:
         """Recovery knows what became of this call, or that it cannot be known; `may_live` as in `Ended`."""
         now = time.monotonic()
-        self._learn_terms(call)
+        self._switch.learn_terms(call)
         ended = call_end.closed(call, now, disposition, cause, no_channel=no_channel, may_live=may_live)
         self._add(Report(call.call_id, now, ended=ended))
 
@@ -261,12 +232,10 @@ class Recorder:
 
     def _fold(self, report: Report, changes: dict[str, Change]) -> None:
         call = self.live_calls.get(report.call_id)
-        if call is None and self._early is not None and report.event is not None:
-            if report.at < self._early_until:
-                self._early.append(report)
-            else:
-                self._early = None
-        if call is None or call.over:
+        if call is None:
+            self._early.note(report)
+            return
+        if call.over:
             return
         if report.ended is not None and report.ended.sent_age is None and call.seen:
             # It was to be taken back as never sent, and the switch has shown it meanwhile.
@@ -277,7 +246,7 @@ class Recorder:
             return
         ended = report.ended
         if isinstance(report.event, JobResult):
-            ended = self._refusal(report.event, report.at, call)
+            ended = self._switch.refusal(report.event, report.at, call)
             if ended is None:
                 return
         change = changes.get(report.call_id) or self.locked.get(report.call_id)
@@ -287,79 +256,10 @@ class Recorder:
             change.end(ended, report.at)
         elif isinstance(report.event, ChannelEvent):
             call.heard_at = report.at
-            self._fold_event(report.event, report.at, change)
+            self._switch.fold(report.event, report.at, change)
         elif report.answered_ago is not None:
             change.answered = True
             call.answer(report.at - report.answered_ago)
-
-    def _refusal(self, result: JobResult, at: float, call: LiveCall) -> Ended | None:
-        """The end of a call whose job failed without a channel; with one, its HANGUP_COMPLETE says more and comes.
-
-        Whether there was one is told by the channel's events, or by the cause. A repeated send is refused in the
-        same words when the first is alive, and a carrier may end a call with a cause that the switch has for its own
-        refusals: where there may have been events that nobody here heard, that is asked about.
-        """
-        if result.ok:
-            return None
-        if result.text == dedup.CAUSE:
-            return self._duplicate_refused(call, at)
-        call.refusal = result.text or "UNKNOWN"
-        if call.seen:
-            return None
-        if call.resent or call.unheard or call_end.had_channel(call.refusal):
-            self.ask(call)
-            return None
-        self._learn_terms(call)
-        return call_end.refused(call, at, call.refusal, self.elsewhere)
-
-    def _fold_event(self, event: ChannelEvent, at: float, change: Change) -> None:
-        call = change.call
-        if event.hangup is not None and dedup.is_refused_duplicate(event.hangup):
-            ended = self._duplicate_refused(call, at)
-            if ended is not None:
-                change.end(ended, at)
-            return
-        call.show()
-        if event.kind in (ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA):
-            call.sign_at = call.sign_at or at
-            change.progress_at = change.progress_at or at
-            if event.kind is ChannelEventKind.PROGRESS:
-                change.alerted_at = change.alerted_at or at
-            call.ring(alerted=event.kind is ChannelEventKind.PROGRESS)
-        elif event.kind is ChannelEventKind.ANSWERED:
-            call.sign_at = call.sign_at or at
-            change.answered = True
-            call.answer(at)
-        elif event.hangup is not None:
-            # Its node's next run tells of its end before anybody asked about it.
-            call.recovered |= bool(call.core_uuid and event.core_uuid and event.core_uuid != call.core_uuid)
-            self._learn_terms(call)
-            ended = call_end.hung_up(call, at, event.hangup, self.elsewhere)
-            if ended.answered:
-                change.answered = True
-                call.answer(at - (ended.billsec or 0))
-            change.end(ended, at)
-
-    def _duplicate_refused(self, call: LiveCall, at: float) -> Ended | None:
-        """Its node has had an order of this id before, and that call is over: its own end is what tells how.
-
-        Of an order that is the only one of its id, and ours, that cannot be: its node has lost what it counts with.
-        """
-        only = not call.resent and call.adopted_at is None and call.sent_by == self.owner
-        if only and not call.seen:
-            log.error("first_order_refused", call_id=call.call_id, node=call.node, look_at=dedup.MODULE)
-            self._learn_terms(call)
-            return call_end.closed(call, at, Disposition.CONGESTION, dedup.CAUSE, no_channel=True)
-        log.warning("duplicate_refused", call_id=call.call_id, node=call.node)
-        call.show()
-        self.ask(call)
-        return None
-
-    def _learn_terms(self, call: LiveCall) -> None:
-        """Whether it is called again is decided by what its campaign says now, not by what it said at the claim."""
-        terms = self.retry_terms(call)
-        if terms is not None:
-            call.retry_by(terms)
 
     def _commit(self, changes: list[Change]) -> None:
         try:

@@ -427,7 +427,7 @@ TWICE = (
     Mutation(
         "refused duplicate taken for its call",
         "a call is over by the end of an originate that was never carried out",
-        "dialer/record/recorder.py",
+        "dialer/record/switch_reports.py",
         "if event.hangup is not None and dedup.is_refused_duplicate(event.hangup):",
         "if False:",
         (f"{RECORDER}::test_a_refused_duplicate_says_nothing_about_the_call",),

@@ -33,7 +33,7 @@ OFTEN = (
     Mutation(
         "retries as at the claim",
         "whose campaign has no retries any more is called again, since he was in a call when it was changed",
-        "dialer/record/recorder.py",
+        "dialer/record/switch_reports.py",
         "        if terms is not None:",
         "        if terms is None:",
         (

@@ -477,8 +477,8 @@ STREAM = (
     Mutation(
         "told early and forgotten",
         "a call that ends while it is taken over from a dead dialer is heard of by nobody",
-        "dialer/record/recorder.py",
-        "            self._early.append(report)\n",
+        "dialer/record/early_reports.py",
+        "            self._kept.append(report)\n",
         "            pass\n",
         (
             f"{RECORDER}::test_what_is_told_of_a_call_before_it_has_come_from_a_dead_dialer_is_taken_up_when_it_has",

@@ -18,12 +18,14 @@ from campaigns.dispositions import Disposition
 from campaigns.retry_rules import RetryRule, RetryTerms
 from dialer.fault_points import FaultPoint
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
+from dialer.record import early_reports
 from dialer.record import recorder as recorder_module
 from dialer.record.changes import Change, rows_of
 from dialer.record.commit import Commit
+from dialer.record.early_reports import EARLY_SECONDS
 from dialer.record.locked_rows import AGAIN_SECONDS, MOST
 from dialer.record.outcome_rows import Answered, Ended, Seen, Written
-from dialer.record.recorder import BEHIND_COMMITS, BEHIND_SECONDS, EARLY_SECONDS
+from dialer.record.recorder import BEHIND_COMMITS, BEHIND_SECONDS
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
 from tests.unit.dialer.factories import (
@@ -206,7 +208,8 @@ def test_what_is_told_of_calls_that_a_takeover_left_is_kept_for_its_next_look(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(recorder_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    for module in (recorder_module, early_reports):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     first, second, never = make_call(), make_call(), make_call()
     bench.recorder.expect_calls()
     told = [channel_event(call.call_id, ENDED, busy()) for call in (first, second, never)]
@@ -235,7 +238,7 @@ def test_what_is_told_of_calls_that_a_takeover_left_is_kept_for_its_next_look(
 def test_of_very_much_that_is_told_early_the_oldest_goes(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module, "MOST_EARLY", 2)
+    monkeypatch.setattr(early_reports, "MOST_EARLY", 2)
     call = make_call()
     bench.recorder.expect_calls()
     bench.take(channel_event(call.call_id, ENDED, busy()))
