@@ -64,9 +64,13 @@ class Doctor:
     def look(self, after: float = 0.0) -> list[str]:
         """Which nodes it examines so many seconds later."""
         self.clock += after
-        before = len(self.asked)
+        before, hung = len(self.asked), {*self.part.under_way}
         self.part.round()
-        wait_until(lambda: self.part.under_way <= self.hanging.keys() & {*self.asked}, "all that do not hang")
+        # One that is begun in this look is asked before it hangs.
+        wait_until(
+            lambda: self.part.under_way <= self.hanging.keys() & {*hung, *self.asked[before:]},
+            "all that do not hang",
+        )
         return sorted(self.asked[before:])
 
     def came_up(self, name: str) -> None:
