@@ -19,7 +19,7 @@ def measure(quick: bool) -> Sequence[Figure]:
     """Calls for each CPU second: the node's with a raw client, and a bare loop's, in turns."""
     carried, placed = [], []
     with TemporaryDirectory() as folder:
-        for turn in range(rounds(quick) // 2):
+        for turn in range(max(1, rounds(quick) // 2)):
             ledger = Path(folder) / f"{turn}.jsonl"
             with SimulatedNode(speed=20, sps=1_000_000, max_sessions=1_000_000, ledger=ledger) as node:
                 carried.append(simulator.measure(node, seconds(quick), simulator.ALL))
