@@ -33,13 +33,13 @@ class _Place:
 
     frame: FrameType
     instruction: int
-    looks: int = 1
+    looks: int = 0
 
 
 @dataclass(slots=True)
 class HungGreenlets:
-    """Looks at the `greenlets` of a process; `end` is told of one that has not moved for more than
-    `looks` looks, and where it is."""
+    """Looks at the `greenlets` of a process; `end` is told of one that has not moved for more than `looks`
+    looks, and where it is."""
 
     greenlets: Callable[[], Iterable[gevent.Greenlet[..., Any]]]
     end: Callable[[str], None]
@@ -56,7 +56,7 @@ class HungGreenlets:
                 continue
             before = self._places.get(greenlet)
             if before is None or before.frame is not frame or before.instruction != frame.f_lasti:
-                before = _Place(frame, frame.f_lasti, looks=0)
+                before = _Place(frame, frame.f_lasti)
             before.looks += 1
             places[greenlet] = before
             if before.looks > self.looks:
@@ -67,7 +67,7 @@ class HungGreenlets:
 
 def _is_idle(frame: FrameType) -> bool:
     """Whether it waits for something to do."""
-    code: FrameType | None = frame
-    while code is not None and code.f_code is not _IDLE:
-        code = code.f_back
-    return code is not None
+    caller: FrameType | None = frame
+    while caller is not None and caller.f_code is not _IDLE:
+        caller = caller.f_back
+    return caller is not None
