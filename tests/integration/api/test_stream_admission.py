@@ -80,3 +80,17 @@ def test_a_stream_of_what_has_ended_does_not_end_before_its_last_events_are_publ
     assert site.sql(FIND, campaign_id, TENANT) == [{"status": "stopping"}]
     site.sql("UPDATE transition SET published = true")
     assert site.sql(FIND, campaign_id, TENANT) == [{"status": "completed"}]
+
+
+def test_whether_an_end_is_published_is_found_without_reading_every_transition(site: Site) -> None:
+    campaign_id = site.in_state("completed")
+    # Of a small table all is read, whatever index there is.
+    site.sql(
+        "INSERT INTO transition (campaign_id, contact_id, version, status, owner, published)"
+        " SELECT %s, gen_random_uuid(), 1, 'completed', 'd1', n > 1000 FROM generate_series(1, 20000) AS n",
+        campaign_id,
+    )
+    site.sql("ANALYZE transition")
+    plan = "\n".join(row["QUERY PLAN"] for row in site.sql(f"EXPLAIN {FIND}", campaign_id, TENANT))
+    assert "transition_of_campaign_untold" in plan
+    assert "Seq Scan on transition" not in plan
