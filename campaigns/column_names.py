@@ -37,6 +37,7 @@ _NOT_A_LETTER = re.compile(r"[\W_]+")
 _NOT_IN_VARIABLE = re.compile("[^a-z0-9_]")
 _NOT_IN_NAME = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _WHITE = re.compile("[\t\n\r\v\f]+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 
 
@@ -47,6 +48,15 @@ class ListColumn:
     header: str
     name: str
     variable: str
+
+
+def name_words(name: str) -> list[str]:
+    """The words of a column's name, in lower case: of letters and digits, with the marks that letters of some scripts
+    are written with (देश)."""
+    text = _CAMEL.sub(" ", unicodedata.normalize("NFKC", name)).casefold()
+    return "".join(
+        one if one.isalnum() or unicodedata.category(one)[0] == "M" else " " for one in text
+    ).split()
 
 
 def variable_name(column: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from campaigns.column_names import FURTHER_COLUMNS, PHONE_COLUMN, ColumnNames, ListColumn, is_zone_column
 from campaigns.errors import ListRefused, quoted
-from campaigns.number_hints import Hint, hints
+from campaigns.hint_columns import Hint, hints
 
 # Tabs and line breaks travel escaped; no other control character does.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -84,6 +84,7 @@ def columns_of(names: Sequence[str], variables: Mapping[str, str]) -> Columns:
         (names.index(name), name) for name in FURTHER_COLUMNS if name in names and not variables.get(name)
     )
     numbers = {phone, *(index for index, _ in further)}
+    numbered = {FURTHER_COLUMNS.index(name) + 2 for _, name in further}
     custom = tuple((index, name) for index, name in enumerate(names) if index not in numbers)
     used = {name: variables[name] for _, name in custom}
     zone = next(((index, name) for index, name in custom if is_zone_column(name)), None)
@@ -96,7 +97,7 @@ def columns_of(names: Sequence[str], variables: Mapping[str, str]) -> Columns:
         len(names),
         used,
         sum(map(len, used.values())),
-        hints(custom),
+        tuple(hint for hint in hints(custom) if hint.number in (None, *numbered)),
         consent.get("consent_at"),
         consent.get("consent_source"),
         zone,

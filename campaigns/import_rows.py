@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from campaigns import contact_options, time_zones
-from campaigns.column_names import PHONE_COLUMN
+from campaigns.column_names import FURTHER_COLUMNS, PHONE_COLUMN
 from campaigns.columns import CellRefused, Columns, Limits
 from campaigns.consent import consent_of
 from campaigns.contact_options import PLAIN, ContactOptions
@@ -278,12 +278,13 @@ class RowBatcher:
         NumberRefused, of the first, where none can be called."""
         numbers: list[str] = []
         refused: NumberRefused | None = None
-        for index in (columns.phone, *(place for place, _ in columns.further)):
+        places = ((index, FURTHER_COLUMNS.index(name) + 2) for index, name in columns.further)
+        for index, place in ((columns.phone, 1), *places):
             raw = cells[index] if index < len(cells) else ""
             if index != columns.phone and not raw.strip():
                 continue
             try:
-                number = self._number(raw, cells, columns)
+                number = self._number(raw, cells, columns, place)
             except NumberRefused as failure:
                 if failure.code == "date":
                     self._holds_dates = True
@@ -299,12 +300,14 @@ class RowBatcher:
             raise refused
         return numbers
 
-    def _number(self, raw: str, cells: Sequence[str], columns: Columns) -> str:
-        """The number of the row in E.164. Raises NumberRefused."""
+    def _number(self, raw: str, cells: Sequence[str], columns: Columns, place: int) -> str:
+        """The number of the row in E.164, its first or that in another `place`. Raises NumberRefused."""
         if self._holds_dates and may_be_date(plain_signs(raw)):
             raise date_refused(raw)
         if columns.beside:
-            number = hinted_number(raw, self._region, columns.beside, cells, premium=self._rules.premium)
+            number = hinted_number(
+                raw, self._region, columns.beside, cells, place=place, premium=self._rules.premium
+            )
         else:
             number = phone_number(raw, self._region, premium=self._rules.premium)
         self._rules.check(number)

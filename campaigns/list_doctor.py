@@ -19,10 +19,10 @@ from campaigns.column_names import PHONE_COLUMN
 from campaigns.columns import Columns, columns_of
 from campaigns.copy_rows import CopyRows
 from campaigns.errors import ListRefused
+from campaigns.hint_columns import HintKind
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, RejectedRow, kept_text
 from campaigns.list_report import ListReport
-from campaigns.number_hints import HintKind
 from campaigns.numbering_plans import country_of_number
 
 FIRST_ROWS = 10
@@ -178,7 +178,7 @@ def _uses(names: Sequence[str], variables: dict[str, str]) -> dict[str, str]:
     uses = {PHONE_COLUMN: "number"} | {name: "further_number" for _, name in columns.further}
     uses |= {name: "custom_field" for _, name in columns.custom}
     for hint in columns.beside:
-        uses[hint.column] = "country" if hint.kind is HintKind.COUNTRY else "area_code"
+        uses[hint.column] = "country" if hint.kind in (HintKind.COUNTRY, HintKind.MAYBE) else "area_code"
     for index, use in ((columns.consent_at, "consent_at"), (columns.consent_source, "consent_source")):
         if index is not None:
             uses[names[index]] = use

@@ -7,120 +7,50 @@ makes a valid number, and else the row is refused. It is never left out of accou
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import phonenumbers
-from iso3166 import countries_by_alpha3
+from iso3166 import countries_by_alpha3, countries_by_name
 
 from campaigns.errors import NumberRefused, quoted
+from campaigns.hint_columns import Hint, HintKind
 from campaigns.numbers import phone_number
 
-
-class HintKind(StrEnum):
-    """What a column says of the number beside it."""
-
-    COUNTRY = "country"
-    AREA = "area"
-    PREFIX = "prefix"
-    """A column that is called so and no more: a country's code where its cell has a plus, an area's where it has
-    digits alone, and none of the number's where it has neither (a name's: Dr.)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """A column that says something of the number: where it is, its name, and what it says."""
-
-    index: int
-    column: str
-    kind: HintKind
-
-
-# Names as `_plain` makes them: words alone, whole.
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_COUNTRY_COLUMNS = _words(
-    """
-    callingcode country countrycallingcode countrycode countrydialcode countrydialingcode countryiso countryiso2
-    countryiso3 countryname countryphonecode dialcode dialingcode diallingcode internationalcode intlcode isd isdcode
-    isocode isocountry isocountrycode phonecode phonecountry phonecountrycode phonedialcode
-    codepays codigodepais codigopais códigodepaís códigopaís indicatifpays kodkraju kraj land landcode landeskennzahl
-    landesvorwahl landnummer ländercode ländervorwahl paese pais país pays prefijopais prefijopaís ülke ülkekodu
-    страна кодстраны 国 国家 国家代码 国番号 국가
-    """
-)
-_AREA_COLUMNS = _words(
-    """
-    areacode citycode phonearea phoneareacode phonecitycode std stdcode
-    codigoarea codigodearea códigodeárea ddd indicatif indicativo lada netnummer ortskennzahl ortsvorwahl prefijo
-    prefijolocal prefisso riktnummer vorwahl
-    кодгорода 区号 市外局番
-    """
-)
-# A name of several words: one of the first, and nothing else but what says whose or how (Mailing Country/Region).
-_COUNTRY = _words("country land nation pais país paese pays ülke страна")
-_BESIDE_COUNTRY = _words(
-    """
-    region mailing billing shipping home business work office company other address phone tel telephone mobile cell
-    contact code name iso iso2 iso3 dial dialing dialling calling primary secondary customer of number
-    """
-)
-_OF_A_PREFIX = _words(
-    "phone tel telephone mobile cell country dial dialing dialling calling intl international number"
-)
-_NOT_IN_NAME = re.compile(r"[\W_]+")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _CALLING_CODE = re.compile(r"(?:.*\+ *|00)?([1-9][0-9]{0,2})(?:[.,]0+)?\)?", re.DOTALL)
 _AREA = re.compile(r"\(?([0-9]{1,6})\)?(?:[.,]0+)?")
 _ABROAD = re.compile(r"[^0-9]*\+")
 _ALIASES = {
     **dict.fromkeys(("uk", "england", "scotland", "wales", "northern ireland", "great britain", "gb"), "GB"),
+    **dict.fromkeys(("grossbritannien", "grande-bretagne", "gran bretaña", "gran bretagna"), "GB"),
     **dict.fromkeys(("usa", "us", "america", "united states of america", "the united states"), "US"),
+    **dict.fromkeys(("ee uu", "eeuu", "états-unis", "etats-unis", "сша", "アメリカ", "美國"), "US"),
     **dict.fromkeys(("holland", "the netherlands"), "NL"),
-    **dict.fromkeys(("uae", "emirates"), "AE"),
+    **dict.fromkeys(("uae", "emirates", "оаэ", "الإمارات"), "AE"),
     **dict.fromkeys(("russia", "russian federation"), "RU"),
-    **dict.fromkeys(("south korea", "korea", "republic of korea"), "KR"),
-    **dict.fromkeys(("czechia", "czech republic"), "CZ"),
+    **dict.fromkeys(("south korea", "korea", "republic of korea", "한국"), "KR"),
+    **dict.fromkeys(("czechia", "czech republic", "česko"), "CZ"),
+    **dict.fromkeys(("republic of ireland", "eire"), "IE"),
+    **dict.fromkeys(("ksa", "kingdom of saudi arabia", "المملكة العربية السعودية"), "SA"),
+    **dict.fromkeys(("prc", "中國"), "CN"),
+    **dict.fromkeys(("bundesrepublik deutschland", "brd"), "DE"),
+    "ivory coast": "CI",
+    "kosovo": "XK",
+    "slovensko": "SK",
+    "srbija": "RS",
+    "ไทย": "TH",
 }
-
-
-def hints(columns: Iterable[tuple[int, str]]) -> tuple[Hint, ...]:
-    """Those of the columns, by position and name, that say something of a number beside them."""
-    found: list[Hint] = []
-    for index, name in columns:
-        kind = _kind(name)
-        if kind is not None:
-            found.append(Hint(index, name, kind))
-    return tuple(found)
-
-
-def _kind(name: str) -> HintKind | None:
-    words = set(
-        _NOT_IN_NAME.sub(" ", _CAMEL.sub(" ", unicodedata.normalize("NFKC", name))).casefold().split()
-    )
-    plain = _NOT_IN_NAME.sub("", unicodedata.normalize("NFKC", name).casefold())
-    if plain in _COUNTRY_COLUMNS or (words & _COUNTRY and words <= _COUNTRY | _BESIDE_COUNTRY):
-        return HintKind.COUNTRY
-    if plain == "prefix":
-        return HintKind.PREFIX
-    if ("prefix" in words and words - {"prefix"} <= _OF_A_PREFIX) or plain.removesuffix(
-        "prefix"
-    ) in _OF_A_PREFIX:
-        return HintKind.COUNTRY
-    return HintKind.AREA if plain in _AREA_COLUMNS else None
 
 
 def _said(hint: Hint, value: str) -> Hint | None:
     """What a column says by this cell; None where it says nothing of the number."""
     if not value:
         return None
+    if hint.kind is HintKind.MAYBE:
+        return hint if _is_country(value) else None
     if hint.kind is not HintKind.PREFIX:
         return hint
     if (_CALLING_CODE.fullmatch(value) and not value[0].isdecimal()) or value.startswith("00"):
@@ -128,16 +58,38 @@ def _said(hint: Hint, value: str) -> Hint | None:
     return replace(hint, kind=HintKind.AREA) if _AREA.fullmatch(value) else None
 
 
+def _is_country(value: str) -> bool:
+    """Whether the cell of a column that need not say a country says one: NO, too, is rather an answer."""
+    found = _CALLING_CODE.fullmatch(value)
+    if found is not None:
+        return int(found[1]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+    return (len(value) > 2 or (value.isupper() and value != "NO")) and _country(value) is not None
+
+
+_Beside = list[tuple[Hint, str]]
+"""What columns say, and their cells."""
+
+
 def hinted_number(
-    raw: str, region: str | None, beside: Sequence[Hint], cells: Sequence[str], *, premium: bool = False
+    raw: str,
+    region: str | None,
+    beside: Sequence[Hint],
+    cells: Sequence[str],
+    *,
+    place: int = 1,
+    premium: bool = False,
 ) -> str:
-    """The number of a row in E.164, by its cell `raw` and the hints beside it; `region` where they are empty. With
-    `premium` it may be a premium-rate number, unless an area is beside it.
+    """The number of a row in E.164, by its cell `raw` and the hints beside it; `region` where they are empty. It is
+    the row's first, or in the `place` of another, which hints of its own tell of. With `premium` it may be a
+    premium-rate number, unless an area is beside it.
 
     Raises NumberRefused as `phone_number` does, and: unknown_country, country_mismatch, area_mismatch.
     """
-    cells_beside = [(hint, cells[hint.index].strip()) for hint in beside if hint.index < len(cells)]
+    shown = [hint for hint in beside if hint.number in (None, place)]
+    cells_beside = [(hint, cells[hint.index].strip()) for hint in shown if hint.index < len(cells)]
     said = [(known, value) for hint, value in cells_beside if (known := _said(hint, value)) is not None]
+    own = {hint.kind for hint, _ in said if hint.number is not None}
+    said = [one for one in said if one[0].number is not None or one[0].kind not in own]
     countries = [(hint, value) for hint, value in said if hint.kind is HintKind.COUNTRY]
     areas = [(hint, value) for hint, value in said if hint.kind is HintKind.AREA]
     if _ABROAD.match(raw):
@@ -147,6 +99,13 @@ def hinted_number(
             if value[-1:].isdigit():
                 _check_code(raw, number, hint, value)
         return number
+    unsure = [(hint, value) for hint, value in said if hint.kind is HintKind.MAYBE]
+    if unsure:
+        return _either(raw, region, countries, areas, unsure, premium=premium)
+    return _beside(raw, region, countries, areas, premium=premium)
+
+
+def _beside(raw: str, region: str | None, countries: _Beside, areas: _Beside, *, premium: bool) -> str:
     home = region
     for hint, value in countries:
         home = _region(raw, hint, value, home)
@@ -154,6 +113,29 @@ def hinted_number(
     for hint, value in countries:
         _check_code(raw, number, hint, value)
     return number
+
+
+def _either(
+    raw: str, region: str | None, countries: _Beside, areas: _Beside, unsure: _Beside, *, premium: bool
+) -> str:
+    """The number with what may be its country, or without where it is none there. Raises NumberRefused where it is
+    one with and another without."""
+    try:
+        there = _beside(raw, region, [*countries, *unsure], areas, premium=premium)
+    except NumberRefused:
+        return _beside(raw, region, countries, areas, premium=premium)
+    try:
+        here = _beside(raw, region, countries, areas, premium=premium)
+    except NumberRefused:
+        return there
+    if here != there:
+        hint, value = unsure[0]
+        raise NumberRefused(
+            "country_mismatch",
+            f"{quoted(raw)} is {there} by {quoted(value)} in {quoted(hint.column)} beside it, and {here} without; "
+            f"write the number with + and its country code",
+        )
+    return there
 
 
 def _region(raw: str, hint: Hint, value: str, region: str | None) -> str:
@@ -255,8 +237,12 @@ def _country(value: str) -> str | None:
 
 @cache
 def _names() -> dict[str, str]:
-    """Countries by their names in the languages that libphonenumber's data has."""
-    found: dict[str, str] = {}
+    """Countries by their names in the languages that libphonenumber's data has, and as ISO 3166 has them."""
+    found = {
+        name.casefold(): country.alpha2
+        for name, country in countries_by_name.items()
+        if country.alpha2 in phonenumbers.SUPPORTED_REGIONS
+    }
     for region, names in _locale_data().items():
         if region in phonenumbers.SUPPORTED_REGIONS:
             for name in names.values():

@@ -7,6 +7,7 @@ from tests.mutations.mutation import Mutation
 NUMBER_TEXT = "tests/unit/campaigns/test_number_text.py"
 AMOUNTS = "tests/unit/campaigns/test_number_amounts.py"
 DATES = "tests/unit/campaigns/test_number_dates.py"
+HINTS = "tests/unit/campaigns/test_number_hints.py"
 PREVIEWS = "tests/integration/api/test_previews.py"
 SHAPES = "tests/unit/campaigns/test_list_shapes.py"
 ACTIONS = "tests/unit/campaigns/test_actions.py"
@@ -75,6 +76,30 @@ STRANGERS = (
         "        if columns.beside:\n",
         "        if not columns.beside:\n",
         (f"{SHAPES}::test_a_shape_goes_in_as_its_people_mean_it",),
+    ),
+    Mutation(
+        "perhaps another country",
+        "a number that two countries have is called in that of the list, whatever may be its country beside it",
+        "campaigns/number_hints.py",
+        "    if here != there:\n",
+        "    if not here:\n",
+        (f"{HINTS}::test_what_may_be_another_country_makes_a_number_whole_and_never_another_one",),
+    ),
+    Mutation(
+        "second number by the first's country",
+        "a contact's second number is read as one of the country that stands beside the first",
+        "campaigns/number_hints.py",
+        "if hint.number in (None, place)]",
+        "if hint.number is None]",
+        (f"{HINTS}::test_each_of_several_numbers_has_the_hints_of_its_own",),
+    ),
+    Mutation(
+        "country in one language",
+        "a number is read as one of the caller's country where the column of its country is named in two words",
+        "campaigns/hint_columns.py",
+        "or (words & _COUNTRY and words <= _COUNTRY | _BESIDE_COUNTRY)",
+        "or (words & _COUNTRY and words <= _COUNTRY)",
+        (f"{HINTS}::test_a_country_is_used_in_whatever_language_its_column_is_named",),
     ),
 )
 RULES = "tests/unit/campaigns/test_number_rules.py"
