@@ -110,9 +110,10 @@ def change(campaign_id: uuid.UUID, asked: WindowChanges) -> list[Held]:
     Campaign.update(windows=after.windows, holidays=after.holidays).where(
         Campaign.id == campaign_id
     ).execute()
-    if openings.write(campaign_id):
-        # Of a long list in slices, and not while the campaign is locked.
-        openings.look_soon(campaign_id)
+    openings.write(campaign_id)
+    # Whom nobody could ever call is cancelled then, and retries that are outside now move to an opening: of a long
+    # list in slices, and not while the campaign is locked.
+    openings.look_soon(campaign_id)
     return [Held(**row) for row in rows(_RAISE, campaign_id)]
 
 

@@ -127,6 +127,17 @@ WINDOWED = (
         (f"{ROWS}::test_retries_of_a_day_that_was_not_known_yet_move_to_its_opening_once_it_is",),
     ),
     Mutation(
+        "retries left where a window was",
+        "a window is moved to the evening, and all retries of the afternoon are due at the stroke of its opening",
+        "campaigns/window_changes.py",
+        "    openings.look_soon(campaign_id)\n",
+        "",
+        (
+            f"{API}::test_retries_that_a_changed_window_leaves_outside_move_to_its_opening_soon",
+            f"{API}::test_a_window_that_leaves_somebody_out_for_ever_is_looked_at_soon_and_nobody_is_brought_back",
+        ),
+    ),
+    Mutation(
         "window instead of a retry",
         "a campaign whose retries are due in more than two weeks says at noon that its window is shut",
         "dialer/calling_hours_sql.py",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from campaigns.windows import DAYS
+from dialer.openings_ahead import OpeningsAhead
 from tests.integration.api.site import Site, csv_of
 
 WORKDAY = [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}]
@@ -190,9 +193,8 @@ def test_a_window_that_leaves_somebody_out_for_ever_is_looked_at_soon_and_nobody
 ) -> None:
     campaign_id = with_list(site, b"phone_number\r\n+18002345678\r\n+14155550001\r\n").json["id"]
     assert patch(site, campaign_id, windows=AT_ANY_TIME, time_zone="UTC").status_code == 200
-    due = "SELECT openings_until <= now() AS due FROM campaign WHERE id = %s"
-    assert site.sql(due, campaign_id) == [{"due": False}]
     assert patch(site, campaign_id, windows=WORKDAY).status_code == 200
+    due = "SELECT openings_until <= now() AS due FROM campaign WHERE id = %s"
     assert site.sql(due, campaign_id) == [{"due": True}]
     for position, status, code in ((1, "cancelled", 409), (2, "cancelled", 200)):
         site.move_contact(campaign_id, position, status)
@@ -203,6 +205,26 @@ def test_a_window_that_leaves_somebody_out_for_ever_is_looked_at_soon_and_nobody
             "PATCH", f"/campaigns/{campaign_id}/contacts/{contact['id']}", json={"status": "pending"}
         )
         assert asked.status_code == code, asked.text
+
+
+def test_retries_that_a_changed_window_leaves_outside_move_to_its_opening_soon(site: Site) -> None:
+    """Else they are all due at once when it opens, and shown with a time at which nobody is called."""
+    body = site.fields(windows=AT_ANY_TIME, time_zone="UTC") | {
+        "contacts": [{"phone_number": "+493012345678"}]
+    }
+    campaign_id = site.post("/campaigns", json=body).json["id"]
+    now = datetime.now(UTC)
+    site.sql("UPDATE contact SET next_attempt_at = %s", now + timedelta(hours=2))
+    day = DAYS[(now + timedelta(days=3)).weekday()]
+    changed = patch(site, campaign_id, windows=[{"days": [day], "from": "09:00", "to": "17:00"}])
+    assert changed.status_code == 200, changed.text
+    ahead = OpeningsAhead("d", nudge=lambda: None, exhausted=lambda _campaign: None)
+    assert ahead.round() == 1
+    (moved,) = site.sql(
+        "SELECT next_attempt_at >= opens_at AND next_attempt_at < opens_at + interval '30 min' AS within"
+        " FROM contact, (SELECT min(opens_at) AS opens_at FROM opening) AS first"
+    )
+    assert moved["within"]
 
 
 def test_no_window_is_taken_where_it_would_not_be_heeded(site: Site) -> None:
