@@ -22,6 +22,7 @@ from database_pool import Pool
 from database_statements import plain_array
 from ids import new_id
 from states import (
+    CAMPAIGN_ENDED,
     CAMPAIGN_TRANSITIONS,
     CONTACT_REQUESTS,
     CONTACT_TRANSITIONS,
@@ -67,6 +68,7 @@ from tables.suppressions import Erasure, Halt, Suppression, SuppressionNews, Sup
 from tables.tenants import ApiKey, BoardLink, BoardSession, CallLimits, Idempotency, Tenant
 
 __all__ = [
+    "CAMPAIGN_ENDED",
     "CAMPAIGN_TRANSITIONS",
     "CHECKOUT_SECONDS",
     "CONTACT_REQUESTS",

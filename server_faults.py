@@ -84,11 +84,6 @@ def state_of(error: BaseException) -> str:
     return ""
 
 
-def is_disk_full(error: BaseException) -> bool:
-    """Whether a database could not do what was asked since its disk is full."""
-    return state_of(error) == DISK_FULL
-
-
 def _own_words(text: str) -> str:
     """The server's or the system's own words of the first of what may be several lines."""
     line = _PREFIXES.sub("", text.partition("\n")[0])

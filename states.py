@@ -57,6 +57,9 @@ CAMPAIGN_TRANSITIONS: Mapping[CampaignStatus, frozenset[CampaignStatus]] = {
     CampaignStatus.FAILED: frozenset(),
 }
 
+CAMPAIGN_ENDED = frozenset({CampaignStatus.COMPLETED, CampaignStatus.FAILED})
+"""From these no campaign comes back."""
+
 CONTACT_TRANSITIONS: Mapping[ContactStatus, frozenset[ContactStatus]] = {
     ContactStatus.PENDING: frozenset({ContactStatus.ORIGINATED, ContactStatus.CANCELLED}),
     ContactStatus.ORIGINATED: frozenset(

@@ -20,14 +20,13 @@ from flask import Response, request
 
 from api.auth import current_caller
 from api.errors import ApiError, conflict
+from api.retrying import POLL_SECONDS, WAIT_SECONDS
 from api.schemas import quoted
 from api.transactions import WORK_SECONDS, transaction
 from models import rows, rows_as
 
 HEADER = "Idempotency-Key"
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
-WAIT_SECONDS = 15.0
-POLL_SECONDS = 0.1
 
 LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS locked"
 FIND = """

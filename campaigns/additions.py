@@ -114,7 +114,6 @@ _TARGET = """
     SELECT c.import_region, c.agent_id, c.policy_packs, c.purpose, c.duplicates, c.duplicates_hours, p.e164
     FROM campaign c JOIN phone_number p ON p.id = c.phone_number_id
     WHERE c.id = %s AND c.tenant_id = %s AND c.deleted_at IS NULL"""
-_SEVERAL = "SELECT EXISTS (SELECT FROM contact WHERE campaign_id = %s AND numbers IS NOT NULL) AS found"
 _LOCK_TIMEOUT = "SELECT set_config('lock_timeout', %s, true)"
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('add ' || %s::text, 0))"
 _TAKE_TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('add ' || %s::text, 0)) AS taken"
@@ -249,7 +248,7 @@ def add_list(
             notes, further = piece.notes or notes, further or piece.further
     _wait_for_turn(campaign_id)
     asked = _asked(campaign_id, erased_numbers, repeats, _staged_numbers)
-    asked |= {"recent": [], "several": further or rows(_SEVERAL, campaign_id)[0]["found"]}
+    asked |= {"recent": [], "several": further or rows(further_numbers.SEVERAL, campaign_id)[0]["found"]}
     if stage(erased_numbers.tenant_id, repeats):
         asked["recent"] = [line for (line,) in db.execute_sql(LATELY).fetchall()]
     if further:

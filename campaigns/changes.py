@@ -21,9 +21,7 @@ from campaigns.lifecycle_errors import CampaignNotFoundError, SingleCallError
 from campaigns.schedule_changes import ScheduleChanges
 from campaigns.taken_away import Held
 from campaigns.window_changes import WindowChanges
-from models import Campaign, CampaignStatus, rows
-
-ENDED = (CampaignStatus.COMPLETED, CampaignStatus.FAILED)
+from models import CAMPAIGN_ENDED, Campaign, CampaignStatus, rows
 
 Values = Mapping[str, Any]
 """A campaign's fields by name."""
@@ -123,7 +121,7 @@ def change(
         raise SingleCallError
     if expected is not None and (current := version(before)) not in expected:
         raise StaleError(current)
-    if before["status"] in ENDED:
+    if before["status"] in CAMPAIGN_ENDED:
         raise CampaignEndedError(before["status"])
     policy = _policy(asked)
     if policy:

@@ -96,7 +96,6 @@ _CONTACTS = f"""
 _NUMBERS = """
     SELECT DISTINCT one.number FROM contact, unnest(coalesce(numbers, ARRAY[phone_number])) AS one (number)
     WHERE campaign_id = %s"""
-_SEVERAL = "SELECT EXISTS (SELECT FROM contact WHERE campaign_id = %s AND numbers IS NOT NULL) AS found"
 _TAKE_OUT = f"""
     DELETE FROM contact USING campaign WHERE campaign.id = contact.campaign_id AND campaign.id = %(campaign)s
         AND (contact.phone_number = ANY(%(gone)s::text[]) OR contact.numbers IS NOT NULL AND {_SUPPRESSED})
@@ -200,7 +199,7 @@ def _take_out(made: uuid.UUID, tenant_id: str, gone: Sequence[str]) -> int:
     """Take out who must not be called by any number, and of others' numbers those that must not be; how many of the
     first."""
     asked: dict[str, object] = {"campaign": made, "tenant": tenant_id, "gone": list(gone)}
-    several = rows(_SEVERAL, made)[0]["found"]
+    several = rows(further_numbers.SEVERAL, made)[0]["found"]
     if several:
         stored = Stored("contact", "position", "contact.campaign_id = %(campaign)s")
         further_numbers.keep_only(stored, _BARRED, asked, gone)

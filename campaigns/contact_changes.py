@@ -17,11 +17,10 @@ from campaigns import openings
 from campaigns.campaign_state import WEB
 from campaigns.errors import CampaignsError
 from campaigns.lifecycle_errors import CampaignNotFoundError, SingleCallError
-from models import CONTACT_REQUESTS, CampaignStatus, ContactStatus, db, rows
+from models import CAMPAIGN_ENDED, CONTACT_REQUESTS, ContactStatus, db, rows
 
 SLICE = 5_000
 """Places of a list that one transaction goes through: while it lasts, a stop of the campaign waits."""
-ENDED = (CampaignStatus.COMPLETED, CampaignStatus.FAILED)
 LANE = f"{WEB}:contacts"
 
 # Shared: whoever records calls goes on, and who would end the campaign waits.
@@ -196,7 +195,7 @@ def _lock(campaign_id: uuid.UUID, tenant_id: str) -> None:
         raise CampaignNotFoundError("Campaign not found")
     if found[0]["single_call"]:
         raise SingleCallError
-    if found[0]["status"] in ENDED:
+    if found[0]["status"] in CAMPAIGN_ENDED:
         raise ContactRefusedError(f"Campaign is {found[0]['status']}; its contacts cannot be changed.")
 
 

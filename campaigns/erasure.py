@@ -18,14 +18,12 @@ from datetime import datetime
 import phonenumbers
 
 from campaigns import log_bounds
-from campaigns.number_hash import NumberHash
+from campaigns.number_hash import ERASED, NumberHash
 from campaigns.suppressed_contacts import Cancelled, cancel_all
 from campaigns.suppressions import ANY_CAMPAIGN, NOTE
 from cooperative import let_others_run
 from models import db, new_id, rows, rows_as, transaction
 
-ERASED = "erased"
-"""What stands in the place of what was erased; of a contact's number with its id, of which a list has each once."""
 SOURCE = "erasure"
 OPEN = "EXISTS (SELECT FROM erasure WHERE done_at IS NULL)"
 """Whether anything is to be erased: a part of the statement with which a dialer looks for that."""

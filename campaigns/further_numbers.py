@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 from models import db
 
+SEVERAL = "SELECT EXISTS (SELECT FROM contact WHERE campaign_id = %s AND numbers IS NOT NULL) AS found"
+"""Whether anybody of a campaign has more than one."""
+
 
 def following(contact: str, usable: str = "true") -> str:
     """The place, from 1, of the number that `contact` (a row of the table) is called by next, in turn behind the one

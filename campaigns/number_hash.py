@@ -5,6 +5,9 @@ from __future__ import annotations
 import hmac
 from hashlib import sha256
 
+ERASED = "erased"
+"""What stands in the place of what was erased; of a contact's number with its id, of which a list has each once."""
+
 
 class NumberHash:
     """Hashes numbers under a key of its own, made of the server's pepper (SECRET_KEY)."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from campaigns import older_dialers
 from campaigns.errors import CampaignsError
 from campaigns.list_policies import ListPolicy, barred_reason
 from campaigns.policies import Demands, Policy
@@ -24,7 +25,6 @@ CHOICES = (ON, OFF)
 ALL_DAY = [{"to": "24:00", "days": list(DAYS), "from": "00:00"}]
 """The window of a campaign that packs bind and that has none of its own: they narrow it."""
 
-_OLDER = "SELECT 1 FROM dialer WHERE settled_at IS NULL AND coalesce(knows, 0) < %s LIMIT 1"
 _DEFAULT = "SELECT policy_packs, default_purpose AS purpose FROM tenant WHERE id = %s"
 _PLACES = """
     SELECT DISTINCT zone.places FROM campaign_zone AS zone
@@ -150,7 +150,7 @@ def check_place(asked: Demands, caller_id: str, ring_seconds: int | None) -> Non
 
 
 def _refuse_beside_older_dialers() -> None:
-    if rows(_OLDER, KNOWN):
+    if older_dialers.may_run(KNOWN):
         raise PolicyNotPossibleError(
             "A dialer of an older release, which heeds no policy pack, is still running."
         )

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import orjson
 
-from campaigns import additions, openings, policy_choice, store
+from campaigns import additions, older_dialers, openings, policy_choice, store
 from campaigns.addition_rows import Added
 from campaigns.column_names import ListColumn, variable_name
 from campaigns.errors import CampaignsError
@@ -35,7 +35,6 @@ BOUND_SECONDS = 30
 KNOWN = 48
 """The migration of which a dialer has to know for it to keep places for single calls."""
 
-_OLDER = "SELECT 1 FROM dialer WHERE settled_at IS NULL AND coalesce(knows, 0) < %s LIMIT 1"
 _TAKE_TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('single call ' || %s, 0)) AS taken"
 _HALTED = "SELECT 1 FROM halt WHERE scope IN ('*', %s)"
 _LIMITS = """
@@ -216,7 +215,7 @@ def refuse_where_nobody_may(tenant_id: str) -> None:
     """Raise SingleCallRefusedError where the tenant is halted, or a dialer runs that knows nothing of single calls;
     else be the only one who takes a single call of the tenant until the transaction ends. Raises BusyError where
     another is: who waited here would keep a connection from everybody else."""
-    if rows(_OLDER, KNOWN):
+    if older_dialers.may_run(KNOWN):
         raise SingleCallRefusedError(
             "older_dialer",
             "A dialer of an older release, which keeps no place for single calls, is still running.",

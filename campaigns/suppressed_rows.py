@@ -19,14 +19,12 @@ from campaigns.copy_rows import CopyRows, reject_row
 from campaigns.duplicates import CODE as RECENT_CODE
 from campaigns.duplicates import ONCE, Repeats, lately, stage
 from campaigns.further_numbers import Stored
-from campaigns.number_hash import NumberHash
+from campaigns.number_hash import ERASED, NumberHash
 from campaigns.suppression_match import BINDS, EVERY_CAMPAIGN, EVERYBODY, suppressed
 from cooperative import let_others_run
 from models import db, rows
 
 CODE = "suppressed"
-ERASED = "erased"
-"""What stands in the place of a row whose number was erased."""
 
 _ONE = {"tenant": "%(tenant)s", "campaign": "%(campaign)s::uuid", "digest": "NULL::bytea"}
 _AMONG = "campaign_id = %(campaign)s::uuid AND position BETWEEN %(first)s AND %(last)s"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
-from campaigns import openings
+from campaigns import older_dialers, openings
 from campaigns.errors import CampaignsError
 from campaigns.policy_choice import ALL_DAY, ON
 from campaigns.taken_away import Held
@@ -21,7 +21,6 @@ from models import Campaign, rows
 KNOWN = 44
 """The migration of which a dialer has to know for it to heed a window."""
 
-_OLDER = "SELECT 1 FROM dialer WHERE settled_at IS NULL AND coalesce(knows, 0) < %s LIMIT 1"
 _DEFAULT = """
     SELECT default_windows AS windows, default_holidays AS holidays, default_time_zone AS time_zone
     FROM tenant WHERE id = %s"""
@@ -127,5 +126,5 @@ def _narrowed(window: Window) -> Window:
 
 
 def _refuse_beside_older_dialers() -> None:
-    if rows(_OLDER, KNOWN):
+    if older_dialers.may_run(KNOWN):
         raise WindowNotPossibleError("A dialer of an older release, which heeds no window, is still running.")

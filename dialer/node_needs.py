@@ -19,6 +19,7 @@ from gevent import socket
 
 from campaigns import agent_holds
 from campaigns.agent_needs import MODULES, Need, NeedKind, needs, that_settle
+from campaigns.agent_reports import FRESH_SECONDS
 from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.errors import EslError, FreeswitchError
 from models import db, rows
@@ -26,8 +27,6 @@ from models import db, rows
 log = structlog.get_logger()
 
 ASK_SECONDS: Final = 4.0
-FRESH_SECONDS: Final = 10.0
-"""What was found longer ago is not told any more."""
 MOST_AGENTS: Final = 1_000
 BATCH: Final = 50
 """Asked in one round trip: a node hears nothing else on that connection meanwhile."""

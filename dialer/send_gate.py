@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import gevent
 
-EVERYBODY = "*"
+from campaigns.calls_to_end import EVERYBODY
+
 KEEP_SECONDS = 600.0
 """A call that was claimed before a campaign was blocked has left, or gone back, within seconds of it."""
 

@@ -31,6 +31,7 @@ from coordination.errors import Fenced, translated
 from limits import scripts
 from limits.acquire_request import WIRE_SECONDS, AcquireRequest
 from limits.caps import (
+    DAY_SECONDS,
     FURTHEST_TURN,
     MINUTE_WINDOW_MS,
     PERMIT_LIFE,
@@ -82,7 +83,6 @@ __all__ = [
 ]
 
 PERMIT_LEASE_SECONDS = 60.0
-DAY_SECONDS = 86_400
 
 
 class Limiter:

@@ -15,6 +15,7 @@ from api.errors import conflict
 from api.number_waits import let_go
 from api.services import services
 from api.transactions import transaction
+from campaigns import older_dialers
 from campaigns.number_waits import open_campaigns
 from coordination.topics import Topic
 from models import rows
@@ -50,7 +51,6 @@ KNOWS_RESERVED = 48
 """Likewise what is kept for single calls."""
 OLDER = "A dialer of an older release runs; caps on numbers can be set when it has ended."
 OLDER_RESERVED = "A dialer of an older release runs; reserved_concurrency can be set when it has ended."
-_OLDER = "SELECT 1 FROM dialer WHERE settled_at IS NULL AND coalesce(knows, 0) < %s LIMIT 1"
 
 
 class CallLimitsValues(TypedDict):
@@ -157,9 +157,9 @@ def put_call_limits(body: CallLimitsValues) -> dict[str, object]:
     """
     tenant_id = current_caller().tenant_id
     with transaction():
-        if any(body.get(name) for name in NUMBER_CAPS) and rows(_OLDER, KNOWS):
+        if any(body.get(name) for name in NUMBER_CAPS) and older_dialers.may_run(KNOWS):
             raise conflict(OLDER)
-        if body.get("reserved_concurrency") and rows(_OLDER, KNOWS_RESERVED):
+        if body.get("reserved_concurrency") and older_dialers.may_run(KNOWS_RESERVED):
             raise conflict(OLDER_RESERVED)
         limits = _limits(tenant_id) | body
         rows(

@@ -20,12 +20,11 @@ from api.services import services
 from api.times import to_rfc3339
 from campaigns import outcome_breakers
 from coordination.topics import Topic
-from models import CampaignStatus
+from models import CAMPAIGN_ENDED
 
 blp = Blueprint("breakers", description="What is held since most of its calls end suspiciously")
 log = structlog.get_logger(__name__)
 
-ENDED = frozenset({CampaignStatus.COMPLETED, CampaignStatus.FAILED})
 EXEMPT = EXAMPLE_BREAKER | {"held": [], "exempt_at": "2026-01-31T09:05:00.000Z", "exempt_by": "crm"}
 
 
@@ -45,7 +44,7 @@ def exempt_campaign(campaign_id: str) -> Response:
     def exempt() -> object:
         nonlocal since
         found = campaign_or_404(key)
-        if found.status in ENDED:
+        if found.status in CAMPAIGN_ENDED:
             raise conflict(f"Campaign is {found.status}; no breaker holds it.")
         since = outcome_breakers.exempt(key, caller.key_name)
         return stored_json(one_campaign(campaign_or_404(key)).get_data(as_text=True))

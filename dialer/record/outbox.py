@@ -17,6 +17,7 @@ from typing import Any
 import gevent
 from gevent.event import Event as Signal
 
+from campaigns.campaign_state import WEB
 from coordination.errors import Unavailable
 from dialer.errors import DATABASE_AWAY, note
 from dialer.fault_points import FaultPoint, hit
@@ -35,7 +36,6 @@ LEFTOVERS_SECONDS = 3.0
 FIRST_GAP_SECONDS, LAST_GAP_SECONDS = 0.05, 1.0
 HOLE_SECONDS = 60.0
 """A predecessor that stays away for so long, with Redis there, was lost: a hole is better than silence."""
-WEB = "web"
 ROWS = 50
 """So many rows of the outbox are read at a time, each with up to some hundred transitions."""
 

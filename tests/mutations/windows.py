@@ -106,8 +106,8 @@ WINDOWED = (
         "window beside an older dialer",
         "a window is accepted while a dialer runs that calls whenever it likes",
         "campaigns/window_changes.py",
-        "    if rows(_OLDER, KNOWN):",
-        "    if rows(_OLDER, KNOWN) and False:",
+        "    if older_dialers.may_run(KNOWN):",
+        "    if older_dialers.may_run(KNOWN) and False:",
         (f"{API}::test_no_window_is_taken_where_it_would_not_be_heeded",),
     ),
     Mutation(

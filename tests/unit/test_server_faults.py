@@ -7,7 +7,7 @@ import psycopg
 import pytest
 import redis
 
-from server_faults import LONGEST, is_disk_full, reason_of
+from server_faults import DISK_FULL, LONGEST, reason_of, state_of
 
 SERVER = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: '
 TLS = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)"
@@ -76,9 +76,8 @@ def test_a_full_disk_is_known_by_its_state_also_where_peewee_wraps_it() -> None:
     wrapped = peewee.OperationalError(*full.args)
     wrapped.__cause__ = full
     for error in (full, wrapped):
-        assert is_disk_full(error)
+        assert state_of(error) == DISK_FULL
         assert reason_of(error) == "its disk is full; make room there"
-    assert not is_disk_full(psycopg.OperationalError("gone"))
 
 
 def test_whatever_it_is_fits_into_one_line() -> None:

@@ -12,9 +12,10 @@ import gevent
 import pytest
 from redis import Redis
 
-from campaigns import duplicates, erasure, never_open, suppressed_contacts
+from campaigns import duplicates, never_open, suppressed_contacts
 from campaigns.duplicates import Repeats
 from campaigns.further_numbers import goes_on
+from campaigns.number_hash import ERASED
 from campaigns.suppressed_contacts import cancel_named
 from coordination.redis_client import client
 from dialer import lookout
@@ -329,7 +330,7 @@ def test_whoever_is_erased_by_any_of_his_numbers_is_erased_with_all(
     assert is_done(world, erasure_id)
     assert [mentions(number) for number in (FIRST, SECOND, THIRD)] == [set(), set(), set()]
     (found,) = change("SELECT phone_number FROM call WHERE campaign_id = %s", campaign_id)
-    assert found["phone_number"] == erasure.ERASED
+    assert found["phone_number"] == ERASED
 
 
 def test_whoever_is_being_erased_by_one_number_is_called_by_none(world: World) -> None:

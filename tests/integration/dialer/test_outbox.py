@@ -14,11 +14,12 @@ import pytest
 from redis import Redis
 
 from api import notify
+from campaigns.campaign_state import WEB
 from coordination.turns import Turns
 from dialer.dispatch.dispatch import originated
 from dialer.record import outbox as outbox_module
 from dialer.record.cdr_correction import correct
-from dialer.record.outbox import HOLE_SECONDS, WEB, Outbox
+from dialer.record.outbox import HOLE_SECONDS, Outbox
 from dialer.record.outcome_rows import Answered, write
 from dialer.recovery import takeover
 from live.errors import LiveUnavailable

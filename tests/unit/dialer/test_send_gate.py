@@ -7,7 +7,8 @@ import time
 import gevent
 import pytest
 
-from dialer.send_gate import EVERYBODY, KEEP_SECONDS, SendGate, Suppressed
+from campaigns.calls_to_end import EVERYBODY
+from dialer.send_gate import KEEP_SECONDS, SendGate, Suppressed
 from tests.waiting import HANG_SECONDS
 
 
