@@ -1,4 +1,4 @@
-"""One batch of calls over all campaigns: its turns, its claim, and its calls handed to the departures."""
+"""One batch of calls over all campaigns: its turns, its claim, and its calls handed to the send queue."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from peewee import DataError, IntegrityError
 
 from dialer.dispatch.claim_window import ClaimWindow
 from dialer.dispatch.claims import Claimed, ClaimRequest, Statements
-from dialer.dispatch.departures import AGAIN_SECONDS, Departures, Waiting
 from dialer.dispatch.due import Due
 from dialer.dispatch.gateway_choice import UNCLAIMABLE, GatewayCandidate, candidates, denied_by, postponed
 from dialer.dispatch.plans import GatewayPlan, Plan
 from dialer.dispatch.postponing import Postponed
+from dialer.dispatch.send_queue import AGAIN_SECONDS, SendQueue, Waiting
 from dialer.dispatch.turn_timing import TurnTiming
 from dialer.fault_points import FaultPoint, hit
 from dialer.holds import Hold, HoldKind
@@ -120,7 +120,7 @@ class Batch:
     dialer_id: str
     limiter: PermitSource
     around: ClaimSurroundings
-    departures: Departures
+    send_queue: SendQueue
     offered: Sequence[NodeCaps]
     order: Callable[[], Sequence[str]]
     timing: TurnTiming
@@ -196,7 +196,7 @@ class Batch:
         again: list[tuple[Waiting, PermitRequest]] = []
         names = {node.name for node in self.offered}
         for item in waiting:
-            plan = self.departures.plan(item.call.campaign_id)
+            plan = self.send_queue.plan(item.call.campaign_id)
             gateway = None if plan is None else plan.gateway(item.call.gateway_id)
             if (
                 plan is None
@@ -204,7 +204,7 @@ class Batch:
                 or item.call.node not in names
                 or not _same_leg(plan, item.call)
             ):
-                self.departures.withdraw(item.call, delay=AGAIN_SECONDS)
+                self.send_queue.withdraw(item.call, delay=AGAIN_SECONDS)
                 continue
             caps = caps_of(plan, gateway)
             request = PermitRequest(
@@ -247,7 +247,7 @@ class Batch:
         ]
         for (item, _), answer in zip(again, answers, strict=False):
             if isinstance(answer, Permit):
-                self.departures.renewed(item, answer)
+                self.send_queue.renewed(item, answer)
             else:
                 item.ask_at = self.now() + answer.retry_after
         return answers[len(again) :]
@@ -289,7 +289,7 @@ class Batch:
         try:
             for hold in wanted:
                 if not self.around.take_probe(hold):
-                    self.departures.limiter.give_back([left.pop(permit.call_id)])
+                    self.send_queue.limiter.give_back([left.pop(permit.call_id)])
                     return False
                 taken.append(hold)
             claimed = self._claim([one], left)
@@ -325,7 +325,7 @@ class Batch:
         self.timing.ready_after(self.now() - self.asked_at)
         unused = [left.pop(permit.call_id) for _, permit in admitted if permit.call_id in left]
         if unused:
-            self.departures.limiter.give_back(unused)
+            self.send_queue.limiter.give_back(unused)
             ours = {item.contact_id for item in claimed}
             self._postpone([item for item in wanted if item.contact_id not in ours])
             self.around.note_unclaimed([due for due in dues if due.contact_id not in ours])
@@ -351,7 +351,7 @@ class Batch:
         permits = {item.call_id: left.pop(item.call_id) for item in claimed}
         # All of them are ours before the first is sent: what goes wrong with one must not lose the others.
         calls = [
-            self.departures.enter(
+            self.send_queue.register(
                 choices[item.call_id].plan,
                 item,
                 permits[item.call_id],
@@ -370,7 +370,7 @@ class Batch:
         for call, item in zip(calls, claimed, strict=True):
             plan = choices[item.call_id].plan
             self.outcomes[plan.campaign_id].claimed += 1
-            self.departures.leave(plan, call, item.custom_fields, permits[item.call_id])
+            self.send_queue.send(plan, call, item.custom_fields, permits[item.call_id])
 
     def _request(self, choice: Choice, permit: Permit) -> ClaimRequest:
         plan, due = choice.plan, choice.candidate.due

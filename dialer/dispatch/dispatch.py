@@ -24,7 +24,6 @@ from dialer.capacity.permits import Permits
 from dialer.dispatch import pace_log, ramps
 from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.claims import Claimed, Statements
-from dialer.dispatch.departures import Departures
 from dialer.dispatch.due import Due
 from dialer.dispatch.node_health import REFUSES, STALLED, NodeHealth, told
 from dialer.dispatch.node_orders import NodeOrders
@@ -34,6 +33,7 @@ from dialer.dispatch.pace_log import PaceLog
 from dialer.dispatch.plan_board import PlanBoard
 from dialer.dispatch.plan_checks import Hindrance, nobody_can
 from dialer.dispatch.scheduler import Scheduler
+from dialer.dispatch.send_queue import SendQueue
 from dialer.dispatch.sender import Sender
 from dialer.dispatch.slow_start import SlowStarts
 from dialer.holds import Hold, HoldKind, PrefixPause
@@ -90,7 +90,7 @@ class Dispatch:
     living: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The living dialers, and what each says of itself; empty while that is not known."""
     board: PlanBoard = field(init=False)
-    departures: Departures = field(init=False)
+    send_queue: SendQueue = field(init=False)
     scheduler: Scheduler = field(init=False)
     reasons: BlockedReasons = field(default_factory=BlockedReasons)
     slow_starts: SlowStarts = field(default_factory=SlowStarts)
@@ -102,7 +102,7 @@ class Dispatch:
             self.cps_now,
             is_down=lambda name: self.is_down(name),  # noqa: PLW0108  it may be another by then
         )
-        self.departures = Departures(
+        self.send_queue = SendQueue(
             self.dialer_id,
             self.limiter,
             self.originate_builder,
@@ -122,7 +122,7 @@ class Dispatch:
             self,
             self.board.plan,
             self.limiter,
-            self.departures,
+            self.send_queue,
             self.reasons,
             self.statements,
             slow_starts=self.slow_starts,

@@ -1,7 +1,7 @@
 """Dials every running campaign: one greenlet for each dialer, one batch over all campaigns at a time.
 
 A look chooses whose calls are next, reads who is due, asks the limiter for their turns and claims those that got one;
-what leaves, leaves at its turn (`departures`). It never waits for a call. Each campaign that is not dialled has one
+what leaves, leaves at its turn (`send_queue`). It never waits for a call. Each campaign that is not dialled has one
 binding constraint, which it shows as `blocked_reason`. What nobody woke and nothing is due for is not looked at.
 """
 
@@ -34,12 +34,12 @@ from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.claim_window import ClaimWindow
 from dialer.dispatch.claims import Statements
 from dialer.dispatch.denial_times import over_at, pause
-from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
 from dialer.dispatch.due import Due, NextDue
 from dialer.dispatch.pace_counts import PaceCounts
 from dialer.dispatch.plan_checks import PlanChecks
 from dialer.dispatch.plans import Plan
+from dialer.dispatch.send_queue import SendQueue, Waiting
 from dialer.dispatch.slow_start import SlowStarts
 from dialer.dispatch.turn_timing import TurnTiming
 from dialer.dispatch.wishes import Wishes
@@ -83,7 +83,7 @@ class Scheduler:
     around: Surroundings
     plan: Callable[[str], Plan | None]
     limiter: PermitSource
-    departures: Departures
+    send_queue: SendQueue
     reasons: BlockedReasons
     statements: Statements = field(default_factory=Statements)
     now: Callable[[], float] = time.monotonic
@@ -101,8 +101,8 @@ class Scheduler:
 
     def __post_init__(self) -> None:
         self.agenda = Agenda(self.now)
-        self.checks = PlanChecks(self.departures.originate_builder)
-        self.wishes = Wishes(self.agenda, self.departures, self.reasons, self.slow_starts, self.checks)
+        self.checks = PlanChecks(self.send_queue.originate_builder)
+        self.wishes = Wishes(self.agenda, self.send_queue, self.reasons, self.slow_starts, self.checks)
 
     # What others tell it.
 
@@ -140,7 +140,7 @@ class Scheduler:
             return False
         if plan.held is not None or self.checks.hindrance(plan) is not None:
             return False
-        if not self.departures.sender.allowed(call):
+        if not self.send_queue.sender.allowed(call):
             return False
         asked_at = self.now()
         again = self.statements.claim_again(call.call_id, self.dialer_id, call.phone_number)
@@ -153,10 +153,10 @@ class Scheduler:
         call.claimed_at = self.now()
         call.unsuppressed_at = asked_at
         call.closes(again.closes_in, asked_at)
-        self.departures.wait(plan, call, again.custom_fields)
+        self.send_queue.send_again(plan, call, again.custom_fields)
         if self._ended:
             # The greenlet withdrew what it had, and ended, while the row was written.
-            self.departures.withdraw_all()
+            self.send_queue.withdraw_all()
         return True
 
     def stop(self) -> None:
@@ -176,7 +176,7 @@ class Scheduler:
                 wait_for_work(self._wake, max(wait, SOONEST_SECONDS))
         finally:
             self._ended = True
-            self.departures.withdraw_all()
+            self.send_queue.withdraw_all()
 
     def step(self) -> float:
         """One look; returns the seconds until the next is worth taking."""
@@ -195,10 +195,10 @@ class Scheduler:
 
     def one_look(self, looked: list[DialledCampaign]) -> float:
         """The look that `step` takes, which notes in `looked` whom it looked at; whatever it meets it raises."""
-        self.departures.withdraw_stale()
+        self.send_queue.withdraw_stale()
         now = self.now()
         # After a takeover thousands may wait: asked for at once, the answer would outlast the life of their permits.
-        ripe = (item for item in self.departures.lapsed.values() if item.ask_at <= now)
+        ripe = (item for item in self.send_queue.lapsed.values() if item.ask_at <= now)
         waiting = heapq.nsmallest(MOST, ripe, key=lambda item: item.ask_at)
         room = 0 if self.around.behind() else self.window.room(now, self.around.patience())
         if room:
@@ -219,7 +219,7 @@ class Scheduler:
             self.dialer_id,
             self.limiter,
             self.around,
-            self.departures,
+            self.send_queue,
             offered,
             order,
             self.timing,
@@ -321,7 +321,7 @@ class Scheduler:
 
     def _rest(self, campaign: DialledCampaign, pending: NextDue | None) -> None:
         """Nobody is due in a campaign before `pending`; None: nobody is left."""
-        up = self.departures.live_calls.count_of_campaign(campaign.campaign_id)
+        up = self.send_queue.live_calls.count_of_campaign(campaign.campaign_id)
         if pending is None:
             # Of one that is not over by that, contacts are to come back.
             word = HoldKind.BREAKER if campaign.plan.breakers and not up else None
@@ -380,6 +380,6 @@ class Scheduler:
         """The seconds until somebody is due for a look."""
         at = self.agenda.next_at()
         times = [] if at is None else [at]
-        times += [item.ask_at for item in self.departures.lapsed.values()]
-        times += self.departures.overdue_at()
+        times += [item.ask_at for item in self.send_queue.lapsed.values()]
+        times += self.send_queue.overdue_at()
         return max(0.0, min(times, default=now + IDLE_SECONDS) - now)

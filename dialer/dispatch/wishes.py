@@ -12,9 +12,9 @@ import structlog
 
 from dialer.dispatch.agenda import BLOCKED_SECONDS, IDLE_SECONDS, SLOT_SECONDS, TAKEN_SECONDS, Agenda
 from dialer.dispatch.blocked_reasons import BlockedReasons
-from dialer.dispatch.departures import Departures
 from dialer.dispatch.dialled_campaign import DialledCampaign
 from dialer.dispatch.plan_checks import Hindrance, PlanChecks
+from dialer.dispatch.send_queue import SendQueue
 from dialer.dispatch.slow_start import WORD as SLOW_START
 from dialer.dispatch.slow_start import SlowStarts
 from dialer.errors import DATABASE_AWAY
@@ -27,7 +27,7 @@ class Wishes:
     """What is asked for by the campaigns that are looked at."""
 
     agenda: Agenda
-    departures: Departures
+    send_queue: SendQueue
     reasons: BlockedReasons
     slow_starts: SlowStarts
     checks: PlanChecks
@@ -35,7 +35,7 @@ class Wishes:
     def of(self, looked: Sequence[DialledCampaign], now: float) -> dict[str, int]:
         """For how many calls each campaign asks that nothing binds."""
         wishes: dict[str, int] = {}
-        claimed = self.departures.waiting_by_campaign()
+        claimed = self.send_queue.waiting_by_campaign()
         for campaign in looked:
             if not self.agenda.dials(campaign):
                 continue
@@ -75,9 +75,9 @@ class Wishes:
         elif claimed:
             # They go first.
             self.agenda.look_again(campaign, TAKEN_SECONDS)
-        elif not self.departures.sender.may_claim(plan.tenant_id, plan.campaign_id, plan.generation):
+        elif not self.send_queue.sender.may_claim(plan.tenant_id, plan.campaign_id, plan.generation):
             # Blocked, or the lease or the session lock is gone: what is claimed now would only go back.
-            if not self.departures.sender.leased():
+            if not self.send_queue.sender.leased():
                 self.reasons.tell(plan.campaign_id, "no_redis")
             self.agenda.look_again(campaign, SLOT_SECONDS)
         elif (bound := self.agenda.binding(plan, now)) is not None:
@@ -85,7 +85,7 @@ class Wishes:
             self.reasons.tell(plan.campaign_id, reason)
             self.agenda.wait_for(cap, plan.campaign_id)
         else:
-            free = plan.max_concurrent_calls - self.departures.live_calls.count_of_campaign(plan.campaign_id)
+            free = plan.max_concurrent_calls - self.send_queue.live_calls.count_of_campaign(plan.campaign_id)
             wish = campaign.wish(free) if free > 0 else 0
             if wish and (some := self.slow_starts.within(plan, wish, now)):
                 return some

@@ -6,7 +6,6 @@ from tests.mutations.mutation import (
     BATCH,
     CLAIMS,
     DECISIONS,
-    DEPARTURES,
     IDENTITY,
     LEASES,
     NODE_ORDERS,
@@ -15,6 +14,7 @@ from tests.mutations.mutation import (
     PERMITS,
     RECORDER,
     SCHEDULER,
+    SEND_QUEUE,
     SENDER,
     TAKEOVERS,
     Mutation,
@@ -107,11 +107,11 @@ TWICE = (
     Mutation(
         "repeat that gets no permit taken back",
         "a call that may have left goes back where it gets no permit, and its contact is called under another id",
-        "dialer/dispatch/departures.py",
+        "dialer/dispatch/send_queue.py",
         "if not call.may_have_left:",
         "if call.call_id:",
         (
-            f"{DEPARTURES}::test_a_repeat_that_cannot_leave_is_left_to_recovery_and_its_contact_not_called_anew",
+            f"{SEND_QUEUE}::test_a_repeat_that_cannot_leave_is_left_to_recovery_and_its_contact_not_called_anew",
         ),
     ),
     Mutation(
@@ -197,9 +197,9 @@ TWICE = (
             plan, number = choice.plan, choice.candidate.due.phone_number
             early = Claimed(item.call_id, item.contact_id, item.campaign_id, item.node, item.gateway_id,
                 plan.caller_id, number, plan.generation, 1, 1, 0, 0, 0, 0, False, {}, 1, 0, "")
-            call = self.departures.enter(plan, early, permit, item.core_uuid, choice.candidate)
-            self.departures.leave(plan, call, {}, permit)
-            self.departures.send_due(item.node)
+            call = self.send_queue.register(plan, early, permit, item.core_uuid, choice.candidate)
+            self.send_queue.send(plan, call, {}, permit)
+            self.send_queue.send_due(item.node)
         try:
             claimed = self.statements.claim(self.dialer_id, wanted)
         except""",
@@ -411,10 +411,10 @@ TWICE = (
     Mutation(
         "repeated while it waits for its turn",
         "a call stands twice in line: it leaves, and is taken back as one that never left",
-        "dialer/dispatch/departures.py",
+        "dialer/dispatch/send_queue.py",
         "        call.enqueue()\n        heapq.heappush(",
         "        heapq.heappush(",
-        (f"{DEPARTURES}::test_a_call_that_has_its_turn_is_not_repeated_and_so_not_taken_back_once_it_left",),
+        (f"{SEND_QUEUE}::test_a_call_that_has_its_turn_is_not_repeated_and_so_not_taken_back_once_it_left",),
     ),
     Mutation(
         "taken back although sent since",
@@ -584,13 +584,13 @@ LOST = (
     Mutation(
         "left unsent and forgotten",
         "calls that wait for a permit are dropped when their campaign stops being dialled",
-        "dialer/dispatch/departures.py",
+        "dialer/dispatch/send_queue.py",
         """            if self._held(call) or not (call.unsent and self.sender.allowed(call) and patient):
                 self.withdraw(call)
 """,
         """            if self._held(call) or not (call.unsent and self.sender.allowed(call) and patient):
                 self.lapsed.pop(call.call_id)
 """,
-        (f"{DEPARTURES}::test_what_waits_for_a_permit_goes_back_when_nothing_may_leave",),
+        (f"{SEND_QUEUE}::test_what_waits_for_a_permit_goes_back_when_nothing_may_leave",),
     ),
 )

@@ -6,7 +6,6 @@ from tests.mutations.mutation import (
     BATCH,
     CALL_COUNTS,
     CAPS,
-    DEPARTURES,
     EPOCH,
     GIVEN_UP,
     LAPSES,
@@ -17,6 +16,7 @@ from tests.mutations.mutation import (
     PERMITS,
     REDIS_CLOCK,
     REPEATS,
+    SEND_QUEUE,
     SENDER,
     SNAPSHOT,
     TURNS,
@@ -123,10 +123,10 @@ EXCEEDED = (
     Mutation(
         "repeat asked for as a new order",
         "the limiter is not told that an order of the call may have left",
-        "dialer/dispatch/departures.py",
+        "dialer/dispatch/send_queue.py",
         "self._lapse(call, request, may_have_left=True)",
         "self._lapse(call, request)",
-        (f"{DEPARTURES}::test_a_repeat_leaves_its_first_order_counted_until_it_has_a_permit",),
+        (f"{SEND_QUEUE}::test_a_repeat_leaves_its_first_order_counted_until_it_has_a_permit",),
     ),
     Mutation(
         "sends age while the rows are read",
@@ -179,10 +179,10 @@ EXCEEDED = (
     Mutation(
         "sent to a node that stalled meanwhile",
         "calls whose turns were given before a node stood still are written into its buffer",
-        "dialer/dispatch/departures.py",
+        "dialer/dispatch/send_queue.py",
         "(self._held(call) or self.node_orders.stalled(call.node))",
         "self._held(call)",
-        (f"{DEPARTURES}::test_what_has_its_turn_at_a_node_that_stalled_goes_back",),
+        (f"{SEND_QUEUE}::test_what_has_its_turn_at_a_node_that_stalled_goes_back",),
     ),
     Mutation(
         "day's calls not counted",
@@ -200,7 +200,7 @@ EXCEEDED = (
         "if not self.allowed(call)",
         (
             f"{SENDER}::test_a_call_whose_permit_lapsed_asks_again",
-            f"{DEPARTURES}::test_a_lapsed_permit_is_asked_for_again_and_the_call_leaves_once",
+            f"{SEND_QUEUE}::test_a_lapsed_permit_is_asked_for_again_and_the_call_leaves_once",
         ),
     ),
     Mutation(
@@ -326,7 +326,7 @@ LEAKED = (
         "unused permit kept",
         "the permit of a contact that another dialer claimed stays taken",
         "dialer/dispatch/batch.py",
-        "            self.departures.limiter.give_back(unused)\n",
+        "            self.send_queue.limiter.give_back(unused)\n",
         "            pass\n",
         (f"{BATCH}::test_only_what_the_claim_won_is_sent",),
     ),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from tests.mutations.mutation import (
     BATCH,
     CLAIMS,
-    DEPARTURES,
     FOLLOWING,
     NODE_ORDERS,
     RECORDER,
     SCHEDULER,
+    SEND_QUEUE,
     Mutation,
 )
 
@@ -167,10 +167,10 @@ STARVED = (
     Mutation(
         "held behind a stuck node",
         "calls behind a write that takes seconds keep their contacts and their slots for as long",
-        "dialer/dispatch/departures.py",
+        "dialer/dispatch/send_queue.py",
         "            while queue.heap and now >= queue.heap[0][0] + STALLED_SECONDS:\n",
         "            while False:\n",
-        (f"{DEPARTURES}::test_what_waits_behind_a_node_that_takes_nothing_goes_back",),
+        (f"{SEND_QUEUE}::test_what_waits_behind_a_node_that_takes_nothing_goes_back",),
     ),
     Mutation(
         "all that lapsed asks at once",
@@ -178,7 +178,7 @@ STARVED = (
         "dialer/dispatch/scheduler.py",
         "heapq.nsmallest(MOST, ripe, key=lambda item: item.ask_at)",
         "list(ripe)",
-        (f"{DEPARTURES}::test_many_repeats_are_asked_for_in_groups_and_none_is_passed_over",),
+        (f"{SEND_QUEUE}::test_many_repeats_are_asked_for_in_groups_and_none_is_passed_over",),
     ),
     Mutation(
         "forgotten after a fault",
@@ -196,18 +196,18 @@ STARVED = (
     Mutation(
         "held at the claim and not at the turn",
         "a call leaves by a gateway that was paused, or for a campaign that ended, since it was claimed",
-        "dialer/dispatch/departures.py",
+        "dialer/dispatch/send_queue.py",
         "(self._held(call) or self.node_orders.stalled(call.node))",
         "self.node_orders.stalled(call.node)",
-        (f"{DEPARTURES}::test_what_may_not_leave_any_more_does_not_leave_at_its_turn",),
+        (f"{SEND_QUEUE}::test_what_may_not_leave_any_more_does_not_leave_at_its_turn",),
     ),
     Mutation(
         "before its turn",
         "a call leaves at once, and two of them within less than a rate allows",
-        "dialer/dispatch/departures.py",
+        "dialer/dispatch/send_queue.py",
         "            left = queue.heap[0][0] - self.now()\n",
         "            left = 0.0\n",
-        (f"{DEPARTURES}::test_a_call_leaves_at_its_turn_and_not_before",),
+        (f"{SEND_QUEUE}::test_a_call_leaves_at_its_turn_and_not_before",),
     ),
     Mutation(
         "blocked while it dials",

@@ -8,7 +8,7 @@ ROWS = "tests/integration/dialer/test_windows.py"
 API = "tests/integration/api/test_windows.py"
 PURE = "tests/unit/campaigns/test_windows.py"
 PARTS = "tests/unit/dialer/test_small_parts.py"
-DEPARTURES = "tests/unit/dialer/test_departures.py"
+SEND_QUEUE = "tests/unit/dialer/test_send_queue.py"
 
 WINDOWED = (
     Mutation(
@@ -26,8 +26,8 @@ WINDOWED = (
         " or self._now() >= call.leaves_before",
         "",
         (
-            f"{DEPARTURES}::test_no_call_leaves_at_a_turn_that_comes_after_its_window_has_closed",
-            f"{DEPARTURES}::test_what_waits_for_a_permit_goes_back_when_its_window_closes",
+            f"{SEND_QUEUE}::test_no_call_leaves_at_a_turn_that_comes_after_its_window_has_closed",
+            f"{SEND_QUEUE}::test_what_waits_for_a_permit_goes_back_when_its_window_closes",
         ),
     ),
     Mutation(
@@ -36,7 +36,7 @@ WINDOWED = (
         "dialer/dispatch/batch.py",
         "call.closes(item.closes_in, claimed_at)",
         "call.closes(item.closes_in, self.now())",
-        (f"{DEPARTURES}::test_no_call_leaves_at_a_turn_that_comes_after_its_window_has_closed",),
+        (f"{SEND_QUEUE}::test_no_call_leaves_at_a_turn_that_comes_after_its_window_has_closed",),
     ),
     Mutation(
         "repeated outside the window",

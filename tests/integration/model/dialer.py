@@ -46,9 +46,9 @@ class Dialer:
             claim=rig.pointed(claim, 0, "before the claim", "claimed"),
             claim_again=rig.pointed(claim_again, 1, "before the second claim", "claimed again"),
         )
-        self.dispatch.departures.now = self.dispatch.scheduler.now = rig.clock
+        self.dispatch.send_queue.now = self.dispatch.scheduler.now = rig.clock
         # What leaves is written by the step that claims it.
-        self.dispatch.departures.spawn = lambda _work: gevent.Greenlet()
+        self.dispatch.send_queue.spawn = lambda _work: gevent.Greenlet()
         self.link.before_write = lambda call_id: rig.on_write(self, call_id)
         self._mark_points()
 
@@ -113,9 +113,9 @@ class Dialer:
         self.dispatch.read_plans()
         self.dispatch.scheduler.wake_all()
         self.dispatch.scheduler.one_look([])
-        departures = self.dispatch.departures
-        for node in departures.nodes():
-            while (left := departures.send_due(node)) is not None:
+        send_queue = self.dispatch.send_queue
+        for node in send_queue.nodes():
+            while (left := send_queue.send_due(node)) is not None:
                 gevent.sleep(left)
 
     def round(self) -> None:

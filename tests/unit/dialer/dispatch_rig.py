@@ -14,13 +14,13 @@ from peewee import DataError
 from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.claim_window import ClaimWindow
 from dialer.dispatch.claims import Claimed, ClaimedAgain, ClaimRequest, Statements
-from dialer.dispatch.departures import Departures
 from dialer.dispatch.due import Due, NextDue
 from dialer.dispatch.node_orders import NodeOrders
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.postponing import Postponed
 from dialer.dispatch.scheduler import Scheduler
+from dialer.dispatch.send_queue import SendQueue
 from dialer.dispatch.sender import Sender
 from dialer.holds import Hold
 from dialer.identity import Identity
@@ -130,7 +130,7 @@ class World:
             self.node_orders,
             now=self.now,
         )
-        self.departures = Departures(
+        self.send_queue = SendQueue(
             ME,
             self,
             OriginateBuilder("/s", (), ()),
@@ -151,7 +151,7 @@ class World:
             self,
             self.plan,
             self,
-            self.departures,
+            self.send_queue,
             self.reasons,
             statements,
             now=self.now,
@@ -335,8 +335,8 @@ class World:
         """One look, `seconds` from now, and what leaves then."""
         self.clock += seconds
         wait = self.scheduler.step()
-        for node in self.departures.nodes():
-            self.departures.send_due(node)
+        for node in self.send_queue.nodes():
+            self.send_queue.send_due(node)
         return wait
 
     def look(self) -> float:

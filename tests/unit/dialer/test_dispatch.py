@@ -344,7 +344,7 @@ def test_nothing_is_sent_again_for_a_campaign_that_is_not_dialled(bench: Bench) 
     bench.run(make_plan())
     call = make_call(claimed_at=bench.world.clock)
     assert bench.subject.resend(call)
-    assert set(bench.subject.departures.lapsed) == {call.call_id}
+    assert set(bench.subject.send_queue.lapsed) == {call.call_id}
 
 
 def test_it_dials_once_it_is_started_and_what_has_not_left_goes_back_at_the_stop() -> None:

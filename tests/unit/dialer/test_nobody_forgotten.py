@@ -73,9 +73,9 @@ def test_every_campaign_is_looked_at_again_whatever_happened(seed: int) -> None:
             world.step(draw.choice([0.0, 0.01, 0.1, 0.3, 1.0]))
         finally:
             assert forgotten(world) == []
-        queued = [call.call_id for call in world.departures.queued()]
+        queued = [call.call_id for call in world.send_queue.queued()]
         assert len(queued) == len(set(queued))
-        assert not set(queued) & world.departures.lapsed.keys()
-        assert not (set(queued) | world.departures.lapsed.keys()) & set(world.sent)
+        assert not set(queued) & world.send_queue.lapsed.keys()
+        assert not (set(queued) | world.send_queue.lapsed.keys()) & set(world.sent)
         assert len(world.sent) == len(set(world.sent))
         assert not set(world.sent) & {name for name, cause in world.ends().items() if cause == "NOT_SENT"}

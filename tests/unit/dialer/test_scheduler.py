@@ -51,7 +51,7 @@ def test_whose_number_may_not_be_called_for_hours_is_written_back_and_holds_nobo
     asked = sum(request.number == number for batch in world.asked for request in batch)
     assert asked == 1
     world.next[CAMPAIGN] = NextDue("2026-01-31T09:00:00.000000Z", 7199.0, "number_cap")
-    world.live_calls = world.scheduler.departures.live_calls
+    world.live_calls = world.scheduler.send_queue.live_calls
     for call in list(world.live_calls):
         world.live_calls.remove(call.call_id)
     world.look()
@@ -377,14 +377,14 @@ def test_a_greenlet_that_is_started_again_dials_and_repeats(world: World) -> Non
     between, call = make_call(claimed_at=world.clock), make_call(claimed_at=world.clock)
     world.live_calls.add(between)
     assert world.scheduler.resend(between)
-    assert world.departures.lapsed == {}
+    assert world.send_queue.lapsed == {}
     world.may_send = False
     again = gevent.spawn(world.scheduler.run)
     gevent.sleep(0)
     world.may_send = True
     world.live_calls.add(call)
     assert world.scheduler.resend(call)
-    assert world.departures.lapsed.keys() == {call.call_id}
+    assert world.send_queue.lapsed.keys() == {call.call_id}
     assert world.ends() == {}
     again.kill()
 

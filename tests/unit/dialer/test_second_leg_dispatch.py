@@ -168,10 +168,10 @@ def test_a_call_that_waits_for_a_permit_goes_back_where_its_agent_is_reached_oth
     world.life = -1.0
     world.run(bridging(), contacts=1)
     world.step()
-    assert len(world.departures.lapsed) == 1
+    assert len(world.send_queue.lapsed) == 1
     world.life = 60.0
     world.run(bridging(desk=SECOND))
     world.step(0.3)
-    assert not world.departures.lapsed
+    assert not world.send_queue.lapsed
     assert not world.sent
     assert list(world.ends().values()) == ["NOT_SENT"]

@@ -151,8 +151,8 @@ class Managers(World):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__()
-        self.departures.take_probe = self.take_probe
-        self.departures.return_probe = self.return_probe
+        self.send_queue.take_probe = self.take_probe
+        self.send_queue.return_probe = self.return_probe
         self.run(plan)
         for place, due in enumerate(self.contacts):
             self.fields[due.contact_id] = {"manager": ABROAD if place < 2 else "+14155550100"}

@@ -9,8 +9,8 @@ import pytest
 from peewee import OperationalError
 
 from dialer.dispatch.cap_waits import MOST
-from dialer.dispatch.departures import UNSENT_SECONDS
 from dialer.dispatch.node_orders import STALLED_SECONDS
+from dialer.dispatch.send_queue import UNSENT_SECONDS
 from dialer.live_calls import LiveCall
 from dialer.recovery.resend_or_close import AGAIN_SECONDS, is_due
 from limits.caps import NodeCaps
@@ -46,11 +46,11 @@ def lapsed(world: World) -> World:
 def test_a_call_leaves_at_its_turn_and_not_before(world: World) -> None:
     world.turn = 0.1
     world.step()
-    (node,) = world.departures.nodes()
+    (node,) = world.send_queue.nodes()
     assert (len(world.live_calls), world.sent) == (4, [])
-    assert world.departures.send_due(node) == pytest.approx(0.1)
+    assert world.send_queue.send_due(node) == pytest.approx(0.1)
     world.clock += 0.1
-    assert world.departures.send_due(node) is None
+    assert world.send_queue.send_due(node) is None
     assert len(world.sent) == 4
 
 
@@ -58,20 +58,20 @@ def test_no_call_leaves_at_a_turn_that_comes_after_its_window_has_closed(world: 
     world.turn, world.closes_in = 0.2, 0.2
     world.claiming = lambda: setattr(world, "clock", world.clock + 0.05)
     world.step()
-    (node,) = world.departures.nodes()
+    (node,) = world.send_queue.nodes()
     world.clock += 0.16
     # By our clock it closed 0.2 s after the claim was asked for, whatever the answer took.
-    world.departures.send_due(node)
+    world.send_queue.send_due(node)
     assert (world.sent, set(world.ends().values())) == ([], {"NOT_SENT"})
 
 
 def test_what_waits_for_a_permit_goes_back_when_its_window_closes(world: World) -> None:
     world.life, world.closes_in = -1.0, 1.0
     world.step()
-    assert len(world.departures.lapsed) == 4
+    assert len(world.send_queue.lapsed) == 4
     world.clock += 1.0
     world.closes_in = 60.0
-    world.departures.withdraw_stale()
+    world.send_queue.withdraw_stale()
     assert (world.sent, set(world.ends().values())) == ([], {"NOT_SENT"})
 
 
@@ -97,7 +97,7 @@ def test_calls_leave_in_the_order_of_their_turns(world: World) -> None:
     world.look()
     early, late = list(world.live_calls)[4:], list(world.live_calls)[:4]
     world.clock += 0.3
-    world.departures.send_due("fs1")
+    world.send_queue.send_due("fs1")
     assert world.sent == [call.call_id for call in [*early, *late]]
 
 
@@ -108,7 +108,7 @@ def test_a_node_where_calls_wait_keeps_no_other_waiting(world: World) -> None:
     world.turn = 0.0
     world.look()
     assert [call.node for call in world.live_calls if call.sent_at is not None] == ["fs2"]
-    assert world.departures.nodes() == ["fs1", "fs2"]
+    assert world.send_queue.nodes() == ["fs1", "fs2"]
 
 
 def test_what_waits_behind_a_node_that_takes_nothing_goes_back(world: World) -> None:
@@ -122,7 +122,7 @@ def test_what_waits_behind_a_node_that_takes_nothing_goes_back(world: World) -> 
     world.clock += STALLED_SECONDS
     world.scheduler.step()
     assert list(world.ends().values()) == ["NOT_SENT"] * 4
-    world.departures.send_due("fs1")
+    world.send_queue.send_due("fs1")
     assert world.sent == []
 
 
@@ -138,7 +138,7 @@ def test_what_may_not_leave_any_more_does_not_leave_at_its_turn(world: World, wh
     else:
         world.run(make_plan(gateways=(make_gateway(paused=True),)))
     world.clock += 0.2
-    world.departures.send_due("fs1")
+    world.send_queue.send_due("fs1")
     assert world.sent == []
     assert list(world.ends().values()) == ["NOT_SENT"] * 4
 
@@ -146,7 +146,7 @@ def test_what_may_not_leave_any_more_does_not_leave_at_its_turn(world: World, wh
 def test_what_waits_for_a_permit_goes_back_when_its_gateway_is_paused(lapsed: World) -> None:
     lapsed.run(make_plan(gateways=(make_gateway(paused=True),)))
     lapsed.step()
-    assert not lapsed.departures.lapsed
+    assert not lapsed.send_queue.lapsed
     assert set(lapsed.ends().values()) == {"NOT_SENT"}
 
 
@@ -157,7 +157,7 @@ def test_what_waits_for_a_permit_goes_back_when_nothing_may_leave(lapsed: World,
     else:
         lapsed.end()
     lapsed.step()
-    assert not lapsed.departures.lapsed
+    assert not lapsed.send_queue.lapsed
     assert list(lapsed.ends().values()) == ["NOT_SENT"] * 4
 
 
@@ -182,14 +182,14 @@ def test_what_waits_in_vain_goes_back(lapsed: World, why: str) -> None:
         lapsed.up = []
         lapsed.step()
     assert set(lapsed.ends()) == {call.call_id for call in calls}
-    assert not lapsed.departures.lapsed
+    assert not lapsed.send_queue.lapsed
     assert not any(call.queued for call in calls)
 
 
 def test_what_waits_at_a_node_that_is_gone_goes_back(lapsed: World) -> None:
     lapsed.up = [NodeCaps("fs2", None, None)]
     lapsed.step()
-    assert not lapsed.departures.lapsed
+    assert not lapsed.send_queue.lapsed
     assert list(lapsed.ends().values()) == ["NOT_SENT"] * 4
 
 
@@ -203,7 +203,7 @@ def test_what_has_its_turn_at_a_node_that_stalled_goes_back(world: World) -> Non
     world.clock += STALLED_SECONDS + 0.01
     assert not world.node_orders.stalled("fs1"), "what has come meanwhile is read first"
     world.clock += 0.05
-    world.departures.send_due("fs1")
+    world.send_queue.send_due("fs1")
     assert len(world.sent) == 4
     assert list(world.ends().values()) == ["NOT_SENT"]
 
@@ -214,13 +214,13 @@ def test_what_has_a_turn_goes_back_at_the_stop(world: World) -> None:
     world.scheduler.stop()
     world.scheduler.run()
     world.clock += 1.0
-    world.departures.send_due("fs1")
+    world.send_queue.send_due("fs1")
     assert world.sent == []
     assert list(world.ends().values()) == ["NOT_SENT"] * 4
 
 
 def test_a_lapsed_permit_is_asked_for_again_and_the_call_leaves_once(lapsed: World) -> None:
-    assert (len(lapsed.departures.lapsed), lapsed.sent) == (4, [])
+    assert (len(lapsed.send_queue.lapsed), lapsed.sent) == (4, [])
     assert all(call.queued for call in lapsed.live_calls)
     lapsed.step()
     assert len(lapsed.sent) == len(set(lapsed.sent)) == 4
@@ -267,7 +267,7 @@ def test_a_failure_of_the_limiter_loses_nobody_that_waits(lapsed: World) -> None
 
     lapsed.asking = fail
     lapsed.step()
-    assert len(lapsed.departures.lapsed) == 4
+    assert len(lapsed.send_queue.lapsed) == 4
 
 
 def test_what_waits_leaves_although_the_database_is_away(lapsed: World) -> None:
@@ -366,7 +366,7 @@ def test_a_repeat_is_sent_once_however_often_it_is_asked_for(world: World) -> No
     call = adopted(world)
     assert world.scheduler.resend(call)
     assert world.scheduler.resend(call)
-    assert len(world.departures.lapsed) == 1
+    assert len(world.send_queue.lapsed) == 1
     world.step()
     assert world.sent == [call.call_id]
     assert call.sent_by == ME
@@ -410,7 +410,7 @@ def test_a_call_that_has_its_turn_is_not_repeated_and_so_not_taken_back_once_it_
     assert call.queued
     assert world.scheduler.resend(call)
     world.clock += 0.2
-    world.departures.send_due("fs1")
+    world.send_queue.send_due("fs1")
     world.clock += UNSENT_SECONDS
     world.step()
     assert world.sent.count(call.call_id) == 1
@@ -426,14 +426,14 @@ def test_a_call_that_shows_itself_while_its_row_is_written_is_not_repeated(world
 
     world.again = seen_meanwhile
     assert world.scheduler.resend(call)
-    assert not world.departures.lapsed
+    assert not world.send_queue.lapsed
 
 
 def test_a_call_that_is_not_ours_any_more_is_not_repeated(world: World) -> None:
     call = adopted(world)
     world.again = lambda _call: None
     assert not world.scheduler.resend(call)
-    assert (call.sent_by, world.departures.lapsed) == (OTHER, {})
+    assert (call.sent_by, world.send_queue.lapsed) == (OTHER, {})
 
 
 def test_nothing_is_repeated_for_a_campaign_that_is_held_or_has_ended(world: World) -> None:
@@ -467,7 +467,7 @@ def test_a_repeat_that_cannot_leave_is_left_to_recovery_and_its_contact_not_call
         world.scheduler.run()
     else:
         world.step()
-    assert (world.departures.lapsed, world.sent, world.ends()) == ({}, [], {})
+    assert (world.send_queue.lapsed, world.sent, world.ends()) == ({}, [], {})
     assert not call.queued
     assert is_due(call, ME, call.asked_at + AGAIN_SECONDS)
 
@@ -484,7 +484,7 @@ def test_a_repeat_whose_row_was_written_as_the_process_ended_is_left_to_whoever_
 
     world.again = ends_meanwhile
     assert world.scheduler.resend(call)
-    assert (world.ends(), world.departures.lapsed) == ({}, {})
+    assert (world.ends(), world.send_queue.lapsed) == ({}, {})
     assert not world.scheduler.resend(adopted(world))
 
 

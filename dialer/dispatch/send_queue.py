@@ -76,7 +76,7 @@ class NodeQueue:
 
 
 @dataclass(slots=True)
-class Departures:
+class SendQueue:
     """The calls of this process between their claim and the socket. `plan` gives a running campaign's, `wake` has the
     scheduler look at what `lapsed` holds; `spawn` starts a greenlet that is started again where it fails."""
 
@@ -98,7 +98,7 @@ class Departures:
     _queues: dict[str, NodeQueue] = field(default_factory=dict)
     _serial: itertools.count[int] = field(default_factory=itertools.count)
 
-    def enter(
+    def register(
         self,
         plan: Plan,
         item: Claimed,
@@ -147,13 +147,13 @@ class Departures:
         self.live_calls.add(call)
         return call
 
-    def leave(self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str], permit: Permit) -> None:
+    def send(self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str], permit: Permit) -> None:
         """Send an entered call at the turn of its permit; what cannot leave goes back, or has failed."""
         request = self._request(plan, call, custom_fields)
         if request is not None:
             self._queue(call, request, permit)
 
-    def wait(self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str]) -> None:
+    def send_again(self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str]) -> None:
         """Send this call once more, as soon as there is a permit for it."""
         request = self._request(plan, call, custom_fields)
         if request is not None:
