@@ -48,6 +48,9 @@ _SPAN = "|".join(
         rf"{_whole_date(_ANY_YEAR, _MARK)}{_MARK}{_whole_date(_ANY_YEAR, _MARK)}",
         rf"{_ANY_YEAR}{_MARK}{_MONTH}{_MARK}{_DAY}{_MARK}(?:{_MONTH}{_MARK})?{_DAY}",
         rf"{_DAY}-{_DAY}(?P<mark>[./]){_MONTH}(?P=mark)\d\d",
+        # And with short years: 01-09-24-05-09-24, 01-09-24 05-09-2024.
+        rf"{_SHORT_DATE}{_MARK_OR_BLANK}(?:{_SHORT_DATE}|{_whole_date(_ANY_YEAR, _MARK)})",
+        rf"{_whole_date(_ANY_YEAR, _MARK)}{_MARK_OR_BLANK}{_SHORT_DATE}",
         # Of hours: 9.30-12.00.
         rf"{_HOUR}[.]{_MINUTE}-{_HOUR}[.]{_MINUTE}",
     )
@@ -68,7 +71,10 @@ _DAYS = re.compile(
     ),
     re.ASCII,
 )
-_SPACED = re.compile(_whole_date(_ANY_YEAR, " "), re.ASCII)
+_TWO_OF_MONTH = "(?:0[1-9]|1[0-2])"
+_SPACED = re.compile(
+    rf"{_whole_date(_ANY_YEAR, ' ')}|{_YEAR} {_TWO_OF_MONTH}|{_TWO_OF_MONTH} {_YEAR}", re.ASCII
+)
 _MONTH_NAME = (
     "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mär|mrz|mai|maj|mei|okt|dez|des|avr|aoû|fév|juin|juil|déc|ene"
     "|abr|ago|dic|gen|mag|giu|lug|set|ott|out|oca|şub|nis|haz|tem|ağu|eyl|eki|kas|ara|sty|lut|kwi|cze|lip|sie|wrz|paź"
@@ -103,7 +109,8 @@ def is_date(text: str) -> bool:
 
 
 def is_spaced_date(text: str) -> bool:
-    """Whether `text` is a date of any calendar with blanks in it, as eight digits of a number may be written, too."""
+    """Whether `text` is a date of any calendar with blanks in it, or a month, as the digits of a number may be
+    written, too."""
     return _SPACED.fullmatch(_bare(text)) is not None
 
 

@@ -101,7 +101,8 @@ def _refuse_behind(raw: str, text: str, found: re.Match[str], region: str | None
     if min(national_digits(left), len(right)) >= _FEWEST_DIGITS and is_whole(right, region):
         raise _several(raw)
     if mark == " ":
-        one = last != len(right) or last < _FEWEST_DIGITS
+        # Behind a whole number that ends so, no group of the same one has as many digits as another subscriber has.
+        one = last < _FEWEST_DIGITS or (last != len(right) and len(right) < _FEWEST_DIGITS)
     elif mark == "-" and country_of(left, region) in _EXTENSION_BEHIND_HYPHEN:
         one = True
     elif mark == "-":

@@ -22,6 +22,22 @@ STRANGERS = (
         (f"{NUMBER_TEXT}::test_what_is_no_single_number_is_refused_as_what_it_is",),
     ),
     Mutation(
+        "second subscriber dialled",
+        "a second number behind a blank is dialled as the end of the first",
+        "campaigns/number_text.py",
+        "(last != len(right) and len(right) < _FEWEST_DIGITS)\n",
+        "last != len(right)\n",
+        (f"{NUMBER_TEXT}::test_what_is_no_single_number_is_refused_as_what_it_is",),
+    ),
+    Mutation(
+        "span dialled",
+        "a span of days with short years is dialled",
+        "campaigns/number_dates.py",
+        'rf"{_SHORT_DATE}{_MARK_OR_BLANK}(?:{_SHORT_DATE}|{_whole_date(_ANY_YEAR, _MARK)})",\n',
+        'rf"{_whole_date(_ANY_YEAR, _MARK)}{_MARK_OR_BLANK}{_SHORT_DATE}",\n',
+        (f"{DATES}::test_a_date_is_refused_as_one",),
+    ),
+    Mutation(
         "local pair dialled",
         "two numbers without their area code are dialled as one that somebody else has",
         "campaigns/number_text.py",

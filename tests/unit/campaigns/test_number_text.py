@@ -108,6 +108,17 @@ def test_invisible_marks_around_a_number_and_beside_its_own_marks_are_no_part_of
 
 
 @examples(1000)
+@given(st.sampled_from(REGIONS), st.integers(10_000, 99_999_999), st.sampled_from(FORMS))
+def test_a_second_subscriber_of_five_digits_or_more_behind_a_whole_number_is_no_part_of_it(
+    region: str, second: int, form: int
+) -> None:
+    text = written(region, 0, form)
+    if text is None or dialled(text, region) is None:
+        return
+    assert dialled(f"{text} {second}", region) is None, f"{text} {second}"
+
+
+@examples(1000)
 @given(
     st.sampled_from(REGIONS),
     st.sampled_from(
@@ -206,6 +217,10 @@ def test_one_number_with_marks_in_it_is_one_number(text: str, region: str, numbe
         ("2025550101 2025550102", "US", "several_numbers"),
         ("030 12345 030 12346", "DE", "several_numbers"),
         ("030 180991 30137", "DE", "several_numbers"),
+        ("+49 30 1234567 765432", "US", "several_numbers"),
+        ("030 1234567 654321", "DE", "several_numbers"),
+        ("+43 1 512345 5123457", "US", "several_numbers"),
+        ("+358 9 123456 12345", "FI", "several_numbers"),
         ("271466-27 004", "LU", "several_numbers"),
         ("01 5123456\u200b57", "AT", "several_numbers"),
         ("01 5123456\u00ad57", "AT", "several_numbers"),
