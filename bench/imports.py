@@ -16,6 +16,7 @@ import gevent
 import psycopg
 import requests
 
+from bench.stand import wait_for
 from bench.table import Bound, Figure
 from campaigns.columns import Limits
 from campaigns.copy_rows import copy_rows
@@ -30,6 +31,8 @@ from tests.unit.campaigns.test_importer import many
 
 ROWS = 100_000
 EVERY_SECONDS = 1 / 50
+IDLE_ANSWERS = 150
+"""So many say what others wait without an import."""
 HEADERS = {"Authorization": f"Bearer {key('operate')}"}
 
 
@@ -70,6 +73,10 @@ class Others:
         finally:
             greenlet.kill()
 
+    def wait_for_answers(self, count: int) -> None:
+        """Return once so many of them were answered since their p99 was last asked for."""
+        wait_for(lambda: len(self.waited) >= count, f"{count} answers to others")
+
     def p99_ms(self) -> float:
         """What the slowest in a hundred waited, since this was last asked."""
         waited, self.waited = self.waited, []
@@ -100,7 +107,7 @@ def beside_others(quick: bool) -> Sequence[Figure]:
         for _ in range(1 if quick else 3):
             copied = copy_seconds(site, database_url, data)
             with others.asking():
-                gevent.sleep(3)
+                others.wait_for_answers(IDLE_ANSWERS)
                 idle_waits.append(others.p99_ms())
                 times.append(upload(site, service, data) / copied)
                 waits.append(others.p99_ms())

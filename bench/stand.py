@@ -268,6 +268,8 @@ class Account:
     """Every number that was dialled, as often as it was."""
     steps: list[float] = field(default_factory=list)
     """Of everything that the node did about calls, in order."""
+    read_to: dict[str, str] = field(default_factory=dict)
+    """By campaign, the last entry of its stream that was read."""
 
     @property
     def placed_at(self) -> list[float]:
@@ -289,15 +291,24 @@ def account(loaded: Load) -> Account:
     found.steps.sort()
     with redis.Redis.from_url(loaded.stand.redis_url, decode_responses=True) as client:
         for campaign_id in loaded.campaigns:
-            read_stream(found, entries(client, loaded.stand.settings.redis_prefix, campaign_id))
+            read_stream(found, campaign_id, entries(client, loaded.stand.settings.redis_prefix, campaign_id))
     return found
 
 
 def settled(loaded: Load) -> Account:
     """Of one load that was paused, once the streams have what the node has ended; what they miss then is lost."""
     until = time.monotonic() + TELLING_SECONDS
-    while not (found := account(loaded)).told.keys() >= found.ended.keys() and time.monotonic() < until:
-        gevent.sleep(0.2)
+    prefix = loaded.stand.settings.redis_prefix
+    with redis.Redis.from_url(loaded.stand.redis_url, decode_responses=True) as client:
+        while not (found := account(loaded)).told.keys() >= found.ended.keys():
+            left_ms = round((until - time.monotonic()) * 1000)
+            if left_ms <= 0:
+                break
+            read = {
+                campaign_keys(prefix, name).stream: found.read_to.get(name, "0") for name in loaded.campaigns
+            }
+            # One entry behind what was read is enough to read on.
+            client.xread(read, count=1, block=left_ms)
     return found
 
 
@@ -330,9 +341,10 @@ def entries(client: redis.Redis, prefix: str, campaign_id: str) -> Iterator[Entr
         begin = f"({page[-1][0]}"
 
 
-def read_stream(found: Account, stream: Iterator[Entry]) -> None:
+def read_stream(found: Account, campaign_id: str, stream: Iterator[Entry]) -> None:
     """Add when the ends of calls were told."""
     for entry_id, values in stream:
+        found.read_to[campaign_id] = entry_id
         data = orjson.loads(values["data"])
         if data.get("call_id") and data["status"] in OVER:
             found.told[data["call_id"]] = int(entry_id.partition("-")[0]) / 1000

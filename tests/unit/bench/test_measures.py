@@ -115,6 +115,7 @@ def test_a_stream_tells_when_a_call_was_over() -> None:
     found = Account()
     read_stream(
         found,
+        "c1",
         iter(
             [
                 entry("1000-0", call_id="u1", status="originated"),
@@ -126,6 +127,7 @@ def test_a_stream_tells_when_a_call_was_over() -> None:
     )
     assert found.told == {"u1": 1.5, "u2": 1.6}
     assert found.told_at == [1.5, 1.6]
+    assert found.read_to == {"c1": "1700-0"}
 
 
 def test_what_a_process_spent_is_read_whatever_its_name_is() -> None:
