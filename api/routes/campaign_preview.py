@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from tempfile import TemporaryFile
@@ -126,15 +127,12 @@ def preview_campaign(query: PreviewOptions) -> Response:
     """
     caller = current_caller()
     with_file = query["format"] == "csv"
-    with read_body(partial(checked_fields, PreviewFields), PreviewFields()) as body:
-        file = TemporaryFile() if with_file else None  # noqa: SIM115 - it is closed with the answer
-        try:
-            with refusals(), import_slot(caller.tenant_id), transaction(IMPORT_SECONDS):
-                found = _preview(body, caller, file)
-        except BaseException:
-            if file is not None:
-                file.close()
-            raise
+    with ExitStack() as opened, read_body(partial(checked_fields, PreviewFields), PreviewFields()) as body:
+        file = opened.enter_context(TemporaryFile()) if with_file else None
+        with refusals(), import_slot(caller.tenant_id), transaction(IMPORT_SECONDS):
+            found = _preview(body, caller, file)
+        # From here on it is closed with the answer.
+        opened.pop_all()
     return json_answer(_told(found)) if file is None else _download(found, file)
 
 
