@@ -65,7 +65,7 @@ class PooledConnection(psycopg.Connection[Any]):
                 answer = wait(gen, self.pgconn.socket, self.silence)
         except psycopg.Error:
             raise
-        except BaseException:
+        except BaseException:  # a kill, somebody's Timeout: nobody waits for the answer that is on its way
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()
             raise
@@ -116,9 +116,7 @@ class PoolTurns:
         self._waiting.append(turn)
         try:
             turn.wait(seconds)
-        except (
-            BaseException
-        ):  # a kill, somebody's Timeout: whatever ends the waiting, a turn that came is passed on
+        except BaseException:  # a kill, somebody's Timeout: a turn that came is passed on
             self._leave(turn)
             raise
         if not turn.is_set():

@@ -42,6 +42,7 @@ class AbandonGuard:
                 # One that somebody has locked must not keep those behind it from being paused.
                 unavailable.append(error)
             except Exception:
+                # A fault in one must not keep those behind it from being paused.
                 log.exception("abandon_rate_not_heeded", campaign_id=str(campaign_id))
         if unavailable:
             raise unavailable[0]

@@ -75,6 +75,7 @@ class OpeningsAhead:
             self._move_retries(campaign_id)
             self._cancel(campaign_id, never)
         except Exception as error:
+            # What is wrong with one campaign must not keep the others' openings from being written.
             waits = isinstance(error, DATABASE_AWAY)
             self._put_off[campaign_id] = self.now() + (WAIT_SECONDS if waits else PUT_OFF_SECONDS)
             if not waits:

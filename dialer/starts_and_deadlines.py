@@ -87,6 +87,7 @@ class StartsAndDeadlines:
             log.warning("schedule_waits", campaign_id=str(campaign_id), error=str(error)[:200])
             return False
         except Exception:
+            # A fault in one campaign must not keep the others from starting and ending.
             log.exception("schedule_failed", campaign_id=str(campaign_id))
             return False
         return True

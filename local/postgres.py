@@ -105,7 +105,7 @@ class EmbeddedPostgres:
             self._check_version(placement)
             self._launch(placement)
             self._create_database()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: no server outlives a start that did not come to its end
             self.stop()
             raise
         return self.url

@@ -148,7 +148,7 @@ class Stack:
             self._children += [self._shipper(node) for node in self.nodes]
             for child in self._children:
                 child.start()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: no process outlives a start that did not come to its end
             self.stop()
             raise
 

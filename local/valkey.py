@@ -78,7 +78,7 @@ class EmbeddedValkey:
             self.folder.mkdir(mode=0o700, exist_ok=True)
             end_leftovers(self.folder, PROGRAM, None, signal.SIGTERM)
             self._launch()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: no server outlives a start that did not come to its end
             self.stop()
             raise
         return self.url

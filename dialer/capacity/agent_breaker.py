@@ -75,7 +75,7 @@ class AgentBreaker:
         ran, self._ran = self._ran, set()
         try:
             agent_holds.have_run(ran)
-        except BaseException:
+        except BaseException:  # whatever ended it, these are to be written the next time
             self._ran |= ran
             raise
 

@@ -178,7 +178,7 @@ class OutcomeBreaker:
         counts, self._counts = self._counts, {}
         try:
             return outcome_breaker_rows.add(counts)
-        except BaseException:
+        except BaseException:  # whatever ended it, what was counted is to be written the next time
             for key, later in self._counts.items():
                 counted = counts.setdefault(key, Count())
                 counted.calls += later.calls

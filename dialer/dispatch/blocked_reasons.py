@@ -144,7 +144,7 @@ class BlockedReasons:
         try:
             with db.connection_context():
                 changed = dict(db.execute_sql(TELL, said).fetchall())
-        except BaseException:
+        except BaseException:  # whatever ended it, these are to be written the next time
             self._stale |= stale
             raise
         self.written(dict(zip(campaigns, reasons, strict=True)), changed)

@@ -189,6 +189,7 @@ class Scheduler:
             note(error)
             self._put_off(looked, None)
         except Exception:
+            # What nobody foresaw must not end the one greenlet that dials every campaign.
             log.exception("dispatch_failed", campaigns=[one.campaign_id for one in looked][:10])
             self._put_off(looked, None)
         return UNAVAILABLE_SECONDS

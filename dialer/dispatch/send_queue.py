@@ -319,6 +319,7 @@ class SendQueue:
         try:
             outcome = self.sender.send(call, request, permit.expires_at)
         except Exception as error:
+            # A fault about one call must not end the greenlet that sends all others of its node.
             log.exception("call_not_sent", call_id=call.call_id, contact_id=call.contact_id)
             if call.sent_at is None:
                 self.sender.refuse(call, error)

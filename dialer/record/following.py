@@ -85,4 +85,5 @@ def follow(follower: CommitFollower, commit: Commit) -> None:
     try:
         follower.after_commit(commit)
     except Exception:
+        # Whatever it is: the permits of these calls, and all later commits, are for the parts behind it.
         log.exception("after_commit_failed", part=type(follower).__name__, calls=len(commit.over))
