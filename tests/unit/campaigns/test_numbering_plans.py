@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import runpy
 
 import phonenumbers
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
+from campaigns import numbering_plans
 from campaigns.errors import NumberRefused
 from campaigns.numbering_plans import dialled
 from campaigns.numbers import phone_number
@@ -169,3 +171,21 @@ def test_a_list_s_numbers_need_the_library_for_what_is_refused_only(monkeypatch:
     with pytest.raises(NumberRefused):
         phone_number("+14155550", None)
     assert asked == ["+14155550"]
+
+
+def test_the_first_number_of_a_code_does_not_wait_for_the_patterns_of_all_its_regions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Others of the process wait as long, and +1 has the numbers of 25 regions, each of several lengths and kinds."""
+    compiled: list[str] = []
+    compiles = re.compile
+
+    def counted(pattern: str) -> re.Pattern[str]:
+        compiled.append(pattern)
+        return compiles(pattern)
+
+    monkeypatch.setattr(re, "compile", counted)
+    unused = runpy.run_path(numbering_plans.__file__)
+    assert unused["dialled"]("+12125550100", None) == "+12125550100"
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1]
+    assert len(compiled) < 2 * len(regions)
