@@ -1,4 +1,4 @@
-"""How a request's body comes in: not too slowly, and of one without a length no less and no more than its limit.
+"""How a request's body comes in: whole, not too slowly, and without a length no less and no more than its limit.
 
 gunicorn reads for as long as a client keeps the connection: one that sends a byte a second would hold a place, a
 tenant's share and a file for days.
@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import flask
 import gevent
 from gunicorn.http.body import Body
+from gunicorn.http.errors import NoMoreData, ParseException
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.errors import ApiError
@@ -37,7 +38,7 @@ class PacedInput:
         self._stream = stream
 
     def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes, all where it is negative; less only at the end. Raises ApiError 408."""
+        """At most `size` bytes, all where it is negative; less only at the end. Raises ApiError: 400, 408."""
         data = bytearray()
         while size < 0 or len(data) < size:
             wanted = PIECE_BYTES if size < 0 else min(PIECE_BYTES, size - len(data))
@@ -48,7 +49,7 @@ class PacedInput:
         return bytes(data)
 
     def readline(self, size: int = -1) -> bytes:
-        """At most `size` bytes up to the end of a line. Raises ApiError 408."""
+        """At most `size` bytes up to the end of a line. Raises ApiError: 400, 408."""
         line = bytearray()
         while (size < 0 or len(line) < size) and (byte := self._piece(1)):
             line += byte
@@ -60,6 +61,11 @@ class PacedInput:
         try:
             with gevent.Timeout(SLOW_SECONDS) as late:
                 return self._stream.read(size)
+        except ParseException as error:
+            message = "The body's chunks cannot be read; they must be as HTTP/1.1 has them."
+            raise ApiError(400, message) from error
+        except (NoMoreData, ConnectionError) as error:
+            raise ApiError(400, "The body ends before it is whole.") from error
         except gevent.Timeout as timeout:
             if isinstance(self._stream, Body):
                 # What comes later is the rest of this body, and no request of its own.

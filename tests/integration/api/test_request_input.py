@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 
 import gevent
 import pytest
+from gunicorn.http.body import Body, ChunkedReader
+from gunicorn.http.unreader import IterUnreader
 
 from api import request_input, uploads
 from api.errors import ApiError
@@ -18,6 +21,8 @@ from cooperative import let_others_run
 from tests.integration.api.site import OTHER, TENANT, Site, csv_of
 from tests.waiting import wait_until
 
+MALFORMED = "The body's chunks cannot be read; they must be as HTTP/1.1 has them."
+CUT_OFF = "The body ends before it is whole."
 SLOW = "The body comes in at less than 1000 bytes a second; it was given up after 0.05 s."
 
 
@@ -54,6 +59,40 @@ def test_a_body_that_stands_still_is_given_up(site: Site, path: str, content_typ
         assert (answer.status_code, answer.json["code"], answer.json["detail"]) == (408, "too_slow", SLOW)
     else:
         assert answer.status_code == 415
+
+
+def chunks(data: bytes) -> Body:
+    """A body in chunks, as gunicorn reads it from a client that sends this and goes."""
+    return Body(ChunkedReader(SimpleNamespace(), IterUnreader(iter([data]))))
+
+
+@pytest.mark.parametrize("path", ["/campaigns", "/agents", "/halt", "/suppressions"])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"zz\r\n{}", MALFORMED),
+        (b"-1\r\n{}", MALFORMED),
+        (b"\r\n", MALFORMED),
+        (b"2\r\n{}x\r\n", MALFORMED),
+        (b"2;\ra\r\n{}\r\n0\r\n\r\n", MALFORMED),
+        (b"2\r\n{}\r\n0\r\nx", MALFORMED),
+        (b"2\r\n{", CUT_OFF),
+        (b"2\r\n{}\r\n", CUT_OFF),
+    ],
+)
+def test_chunks_that_cannot_be_read_are_the_client_s_fault(
+    site: Site, path: str, data: bytes, message: str
+) -> None:
+    body = chunks(data)
+    answer = site.post(
+        path,
+        role="platform",
+        content_type="application/json",
+        environ_overrides={"wsgi.input": body, "wsgi.input_terminated": True},
+        headers={"Transfer-Encoding": "chunked"},
+    )
+    assert (answer.status_code, answer.text) == (400, message)
+    assert body.failed, "what follows is no request of its own"
 
 
 @pytest.mark.usefixtures("impatient")
