@@ -137,7 +137,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 66
+SCHEMA_VERSION = 67
 """The last migration of this release: what its processes need the database to have."""
 
 TABLES: tuple[type[Table], ...] = (

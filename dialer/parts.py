@@ -210,6 +210,7 @@ class Parts:
             lambda *change: self.dispatch.gateway_changed(*change),  # noqa: PLW0108  dispatch is made of it
             self.refresh,
             lambda call: self.dispatch.board.way_of(call),  # noqa: PLW0108
+            lambda calls: self.outcome_breaker.bring_back(calls),  # noqa: PLW0108
         )
         self.outcome_breaker = OutcomeBreaker(
             self.dialer_id,

@@ -42,7 +42,8 @@ class Gateway(Table):
     """What calls leave by towards a carrier: a dial string and caps. It carries the numbers that start with one of
     `prefixes`, or all where there are none; `failover` are the ids of those that may carry a call in its stead.
     `faults_in_row` calls were refused since `faults_since`, and none got through; whom `refused_calls` were for is
-    given back what he was charged when that pauses it.
+    given back what he was charged when that pauses it. To `silent_calls`, of as many numbers, nobody responded since
+    `silent_since`.
     While it is paused, `probes` calls have tried whether it works again, and `probe_at` is when the next may;
     `paused_alone` is the one destination that was refused, where it was one."""
 
@@ -59,6 +60,8 @@ class Gateway(Table):
     faults_in_row = IntegerField(default=0)
     faults_since = DateTimeTZField(null=True)
     refused_calls = BinaryJSONField(default=list, index=False)
+    silent_calls = BinaryJSONField(default=list, index=False)
+    silent_since = DateTimeTZField(null=True)
     paused_at = DateTimeTZField(null=True)
     paused_reason = TextField(null=True)
     paused_alone = TextField(null=True)
@@ -77,6 +80,8 @@ class GatewayPrefix(Table):
     faults_in_row = IntegerField(default=0)
     faults_since = DateTimeTZField(null=True)
     refused_calls = BinaryJSONField(default=list, index=False)
+    silent_calls = BinaryJSONField(default=list, index=False)
+    silent_since = DateTimeTZField(null=True)
     works_at = DateTimeTZField(null=True)
     paused_at = DateTimeTZField(null=True)
     paused_reason = TextField(null=True)

@@ -186,9 +186,7 @@ class PausedPrefixSchema(schemas.Schema):
         },
     )
     paused_at = schemas.Time(required=True)
-    paused_reason = schemas.Text(
-        required=True, metadata={"description": "What the last of the refusals said."}
-    )
+    paused_reason = schemas.Text(required=True, metadata={"description": "What the last of the faults said."})
     probe_at = schemas.Time(
         required=True, metadata={"description": "When a call there may try whether it is carried again."}
     )
@@ -246,11 +244,16 @@ class GatewaySchema(schemas.Schema):
         allow_none=True,
         metadata={
             "description": "Set after five refusals in a row without a ring between them (401 to 403, 407, 428 to "
-            "438, 500, 502, 503, down, unknown to its node)."
+            "438, 500, 502, 503, down, unknown to its node), or after ten calls in a row, to as many numbers, to "
+            "which nobody responded."
         },
     )
     paused_reason = schemas.Text(
-        required=True, allow_none=True, metadata={"description": "What the last of the faults said."}
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What the last of the faults said; `no response` where nobody said anything."
+        },
     )
     probe_at = schemas.Time(
         required=True,
@@ -261,8 +264,8 @@ class GatewaySchema(schemas.Schema):
         schemas.Nested(PausedPrefixSchema),
         required=True,
         metadata={
-            "description": "Destinations that it refused five times in a row while others got through: calls there"
-            " wait (`blocked_reason` gateway_paused), or leave by another gateway; all others leave."
+            "description": "Destinations that it refused, or did not respond for, while others got through: calls"
+            " there wait (`blocked_reason` gateway_paused), or leave by another gateway; all others leave."
         },
     )
     last_hour = schemas.Nested(

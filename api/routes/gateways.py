@@ -43,6 +43,8 @@ RESUMED: dict[str, object] = {
     "faults_in_row": 0,
     "faults_since": None,
     "refused_calls": [],
+    "silent_calls": [],
+    "silent_since": None,
     "paused_at": None,
     "paused_reason": None,
     "paused_alone": None,

@@ -1,10 +1,11 @@
-"""Circuit breaker for each gateway: pauses it after five refusals in a row, and probes until it works.
+"""Circuit breaker for each gateway: pauses it after five refusals in a row, or silence, and probes until it works.
 
 What every dialer hears is counted in the rows of the gateway and of its destinations: five refusals in a row, for
 want of credit, of registration or of capacity, pause it, or only the destination where it reaches others
 (`gateway_pauses`); anything that shows that it reaches people starts the count anew. A contact that was refused while
 others got through says nothing of the gateway. What is paused is probed with one call after a delay that grows;
-neither the probe's contact nor those whose refusals paused it are charged. Called by the process after each commit,
+neither the probe's contact nor those whose refusals paused it are charged. Ten calls in a row to which nobody
+responded, each of another number, pause alike (`silence`, decision 0098). Called by the process after each commit,
 and by the batches for a probe.
 """
 
@@ -22,7 +23,17 @@ from campaigns.dispositions import CARRIER_BUSY_STATUS, Disposition, Evidence, d
 from campaigns.routing import destination
 from dialer.capacity import gateway_rows
 from dialer.capacity.far_end import rang, responded
-from dialer.capacity.gateway_pauses import Gateway, Refusals, got_through, refused, return_probe, take_probe
+from dialer.capacity.gateway_pauses import (
+    Gateway,
+    Refusals,
+    Silence,
+    got_through,
+    refused,
+    return_probe,
+    take_probe,
+    unanswered,
+)
+from dialer.capacity.silence import Run, SilentRuns, is_silent, said
 from dialer.errors import DATABASE_AWAY
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.commit import Commit
@@ -43,11 +54,13 @@ WORKS_SECONDS = 5.0
 class HealthSigns:
     """What a group of calls that ended, in their order, says of one gateway's calls to one destination.
 
-    `works`: a call got through to somebody, or to a network that knows. `faults` are those in a row at the end:
-    the calls that it refused. `reason` is what it said to the last of them.
+    `works`: a call got through to somebody, or to a network that knows; `alive`: the far end ended one, so that it
+    does now. `faults` are those in a row at the end: the calls that it refused. `reason` is what it said to the last
+    of them.
     """
 
     works: bool = False
+    alive: bool = False
     probe_works: bool = False
     faults: tuple[LiveCall, ...] = ()
     reason: str = ""
@@ -73,10 +86,12 @@ def health_signs(
         if is_fault(call, end):
             reason = f"{end.sip_status} {end.sip_phrase or end.cause}" if end.sip_status else end.cause
             found.pop(way, None)
-            found[way] = HealthSigns(before.works, before.probe_works, (*before.faults, call), reason)
+            faults = (*before.faults, call)
+            found[way] = HealthSigns(before.works, before.alive, before.probe_works, faults, reason)
         elif shows_that_it_works(call, end):
             found.pop(way, None)
-            found[way] = HealthSigns(True, before.probe_works or call.probe)
+            alive = before.alive or responded(end)
+            found[way] = HealthSigns(True, alive, before.probe_works or call.probe)
     return found
 
 
@@ -107,12 +122,14 @@ def charges(call: LiveCall) -> int:
 @dataclass(slots=True)
 class GatewayBreaker:
     """One process' part of it. `changed(gateway_id, as_it_is)` is called before anything else is dialled;
-    `way_of` says which destination a call's gateway takes its number for. `change` changes a gateway's rows."""
+    `way_of` says which destination a call's gateway takes its number for. `bring_back` has the contacts of calls back
+    as if they had not been called. `change` changes a gateway's rows."""
 
     live_calls: LiveCalls
     changed: Callable[[str, Gateway], None]
     refresh: Callable[[], None]
     way_of: Callable[[LiveCall], Way] = by_country
+    bring_back: Callable[[Sequence[str]], None] = lambda _calls: None
     degraded: set[str] = field(default_factory=set)
     """Gateways whose last calls were at fault, or those to one of their destinations, as far as is known here."""
     heard: Signal = field(default_factory=Signal)
@@ -121,14 +138,21 @@ class GatewayBreaker:
     _reached: dict[Way, bool] = field(default_factory=dict)
     _works: dict[Way, float] = field(default_factory=dict)
     """When it was last noted of each that calls get through; `-inf` where that is to be noted."""
+    _silence: SilentRuns = field(default_factory=SilentRuns)
+    _said: dict[str, str] = field(default_factory=dict)
+    """How the last silent call by each gateway ended."""
 
     def on_event(self, node: str, event: Event) -> None:
         """Hear which calls ring or are answered. What follows is done by `round`."""
         if not isinstance(event, ChannelEvent) or event.kind not in REACHED:
             return
         call = self.live_calls.get(event.call_id)
-        if call is not None and (call.probe or call.gateway_id in self.degraded):
-            way = self.way_of(call)
+        if call is None:
+            return
+        way = self.way_of(call)
+        self._silence.alive(*way)
+        self._is_to_be_noted(way)
+        if call.probe or call.gateway_id in self.degraded:
             self._reached[way] = call.probe or self._reached.get(way, False)
             self.heard.set()
 
@@ -139,20 +163,23 @@ class GatewayBreaker:
             self._got_through(way, probe)
             self._reached.pop(way, None)
         self._note()
+        for gateway_id in self.degraded.intersection(self._silence.untold()):
+            self._tell_silence(gateway_id, in_doubt=True)
 
     def after_commit(self, commit: Commit) -> None:
         """Count how calls ended. Never raises for a database that is away: the next faults say it again."""
         for call in commit.over:
             if call.probe and commit.ended[call.call_id].sent_age is None:
                 self.return_probe(*self.way_of(call))
+        silent = self._hear_silence(commit)
         signs_by_way = health_signs(commit.over, commit.ended, self.way_of)
         for way, signs in signs_by_way.items():
-            if signs.works and self._works.get(way, float("-inf")) < self.now() - WORKS_SECONDS:
-                self._works[way] = float("-inf")
+            if signs.alive:
+                self._is_to_be_noted(way)
         for way, signs in signs_by_way.items():
             try:
                 if signs.works and (signs.probe_works or way[0] in self.degraded):
-                    self._got_through(way, signs.probe_works)
+                    self._got_through(way, signs.probe_works, alive=signs.alive)
                 if signs.faults:
                     # By others it is decided whether a destination alone is refused.
                     self._note()
@@ -161,6 +188,11 @@ class GatewayBreaker:
                 log.warning(
                     "gateway_not_judged", gateway_id=way[0], prefix=way[1], error=type(error).__name__
                 )
+        for gateway_id, probed in silent.items():
+            try:
+                self._tell_silence(gateway_id, in_doubt=probed or gateway_id in self.degraded)
+            except DATABASE_AWAY as error:
+                log.warning("gateway_not_judged", gateway_id=gateway_id, error=type(error).__name__)
 
     def take_probe(self, gateway_id: str, prefix: str) -> bool:
         """Whether the next call to a destination may leave by this gateway, which is paused or is for it; of all
@@ -182,19 +214,46 @@ class GatewayBreaker:
         except DATABASE_AWAY as error:
             log.warning("probe_not_returned", gateway_id=gateway_id, error=type(error).__name__)
 
+    def _is_to_be_noted(self, way: Way) -> None:
+        """A call got through there just now."""
+        if self._works.get(way, float("-inf")) < self.now() - WORKS_SECONDS:
+            self._works[way] = float("-inf")
+
+    def _hear_silence(self, commit: Commit) -> dict[str, bool]:
+        """Note which calls nobody responded to; their gateways, and whether a probe was among them."""
+        silent: dict[str, bool] = {}
+        for call in commit.over:
+            ended, way = commit.ended[call.call_id], self.way_of(call)
+            if is_silent(call, ended):
+                self._silence.add(*way, call.call_id)
+                self._said[call.gateway_id] = said(ended)
+                silent[call.gateway_id] = silent.get(call.gateway_id, False) or call.probe
+            elif responded(ended):
+                self._silence.alive(*way)
+        return silent
+
+    def _tell_silence(self, gateway_id: str, *, in_doubt: bool) -> None:
+        if runs := self._silence.take(gateway_id, in_doubt=in_doubt):
+            # By others it is decided whether a destination alone is silent.
+            self._note()
+        for run in runs:
+            self._unanswered(gateway_id, run)
+
     def _note(self) -> None:
         """Note which destinations calls get through to."""
         if due := [way for way, at in self._works.items() if at == float("-inf")]:
             gateway_rows.work(due)
             self._works |= dict.fromkeys(due, self.now())
 
-    def _got_through(self, way: Way, probe: bool) -> None:
+    def _got_through(self, way: Way, probe: bool, *, alive: bool = True) -> None:
         gateway_id, prefix = way
-        seen = self.change(gateway_id, lambda gateway, now: got_through(gateway, prefix, now, probe=probe))
+        seen = self.change(
+            gateway_id, lambda gateway, now: got_through(gateway, prefix, now, probe=probe, alive=alive)
+        )
         self._works[way] = self.now()
         if seen is None:
             return
-        if not any(one.faults for one in (seen.after.whole, *seen.after.prefixes.values())):
+        if not any(one.faults or one.silent for one in (seen.after.whole, *seen.after.prefixes.values())):
             self.degraded.discard(gateway_id)
         if replace(seen.after, prefixes={}) == replace(seen.before, prefixes={}) and _paused(
             seen.before
@@ -216,19 +275,42 @@ class GatewayBreaker:
             after, given_back = refused(gateway, self._refusals(gateway, prefix, signs, now), now)
             return after if after != gateway else None
 
-        seen = self.change(gateway_id, decide)
-        if seen is not None:
-            self.degraded.add(gateway_id)
-            self.changed(gateway_id, seen.after)
-            # A reading of the plans that is under way may be older than this.
-            self.refresh()
-            if seen.before.whole.paused_at is None and seen.after.whole.paused_at is not None:
-                log.error("gateway_paused", gateway_id=gateway_id, name=seen.name, reason=signs.reason)
-            self._tell_paused(gateway_id, seen, _paused(seen.after) - _paused(seen.before))
+        self._fell_ill(gateway_id, self.change(gateway_id, decide), signs.reason)
         if given_back:
             # Not before: calls leave until it is known that it is paused.
             with db.connection_context():
                 gateway_rows.give_back(given_back)
+
+    def _unanswered(self, gateway_id: str, run: Run) -> None:
+        back: tuple[str, ...] = ()
+        reason = self._said[gateway_id]
+
+        def decide(gateway: Gateway, now: datetime) -> Gateway | None:
+            nonlocal back
+            known = (*gateway.whole.silent, *gateway.prefix(run.prefix).silent)
+            telling = gateway_rows.telling(run.calls, known)
+            of_gateway = [call for call in telling if call in run.of_gateway]
+            after, back = unanswered(
+                gateway, Silence(run.prefix, run.calls, telling, of_gateway, reason), now
+            )
+            return after if after != gateway else None
+
+        self._fell_ill(gateway_id, self.change(gateway_id, decide), reason)
+        if back:
+            # Not before: calls leave until it is known that it is paused.
+            self.bring_back(back)
+
+    def _fell_ill(self, gateway_id: str, seen: gateway_rows.Changed | None, reason: str) -> None:
+        """Heed what was counted, and say what it paused."""
+        if seen is None:
+            return
+        self.degraded.add(gateway_id)
+        self.changed(gateway_id, seen.after)
+        # A reading of the plans that is under way may be older than this.
+        self.refresh()
+        if seen.before.whole.paused_at is None and seen.after.whole.paused_at is not None:
+            log.error("gateway_paused", gateway_id=gateway_id, name=seen.name, reason=reason)
+        self._tell_paused(gateway_id, seen, _paused(seen.after) - _paused(seen.before))
 
     def _refusals(self, gateway: Gateway, prefix: str, signs: HealthSigns, now: datetime) -> Refusals:
         """What these refusals say, by what the contacts were charged before."""

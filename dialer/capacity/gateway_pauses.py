@@ -3,7 +3,8 @@
 Refusals in a row are counted for the gateway, and for each of its destinations (`campaigns.routing.destination`).
 Five of one destination while others get through pause that destination; five otherwise pause the gateway. Where they
 were all of one destination and of others nothing is known, a call to another may show at once that it works: then
-the pause is that destination's alone. Called by `gateway_breaker` under the gateway's lock. Decision 0048.
+the pause is that destination's alone. Ten calls in a row to which nobody responded pause alike. Called by
+`gateway_breaker` under the gateway's lock. Decisions 0048 and 0098.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 FAULTS_THAT_PAUSE = 5
+SILENT_THAT_PAUSE = 10
+"""A phone that is switched off is silent as well: so many of them do not come in a row."""
 WORKS_FOR = timedelta(seconds=60)
 """For so long a call that got through to another destination shows that the gateway works."""
 FIRST_PROBE_SECONDS = 60
@@ -24,13 +27,16 @@ class Standing:
     """How calls by a gateway, or to one destination of it, end.
 
     `faults` were refused in a row since `since`; whom `refused` were for is given back what he was charged when that
-    pauses it. While it is paused, `probes` calls have tried it, and `probe_at` is when the next may. `works_at`: when
-    a call to this destination last got through.
+    pauses it. To the calls `silent`, each of another number, nobody responded since `silent_since`. While it is
+    paused, `probes` calls have tried it, and `probe_at` is when the next may. `works_at`: when a call to this
+    destination last got through.
     """
 
     faults: int = 0
     since: datetime | None = None
     refused: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    silent_since: datetime | None = None
     works_at: datetime | None = None
     paused_at: datetime | None = None
     reason: str | None = None
@@ -67,15 +73,28 @@ class Refusals:
     reason: str
 
 
-def got_through(gateway: Gateway, prefix: str, now: datetime, *, probe: bool) -> Gateway:
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Calls to one destination to which nobody responded, and by the gateway to nobody else meanwhile. `telling` are
+    those that say something, `telling_of_gateway` those of them since the gateway last reached anybody."""
+
+    prefix: str
+    calls: Sequence[str]
+    telling: Sequence[str]
+    telling_of_gateway: Sequence[str]
+    reason: str
+
+
+def got_through(gateway: Gateway, prefix: str, now: datetime, *, probe: bool, alive: bool = True) -> Gateway:
     """A call to `prefix` got through. Only a probe ends a pause; that of the gateway goes on for those of its
-    destinations that were refused five times themselves."""
+    destinations that were refused five times themselves. `alive`: just now, and not when it rang long before its
+    end."""
     there = gateway.prefix(prefix)
     if probe or there.paused_at is None:
-        there = Standing()
+        there = _well(there, alive or probe)
     gateway = gateway.with_prefix(prefix, replace(there, works_at=now))
     if gateway.whole.paused_at is None:
-        return replace(gateway, whole=Standing())
+        return replace(gateway, whole=_well(gateway.whole, alive or probe))
     if not probe:
         return gateway
     reason = gateway.whole.reason
@@ -111,6 +130,29 @@ def refused(gateway: Gateway, seen: Refusals, now: datetime) -> tuple[Gateway, t
         given_back = tuple(dict.fromkeys((*whole.refused, *there.refused)))
         prefixes = {name: replace(one, refused=()) for name, one in after.prefixes.items()}
         alone = seen.prefix if there.faults >= whole.faults else None
+        return Gateway(_paused(whole, seen.reason, now), prefixes, alone), given_back
+    return after, ()
+
+
+def unanswered(gateway: Gateway, seen: Silence, now: datetime) -> tuple[Gateway, tuple[str, ...]]:
+    """Nobody responded to calls: what follows, and the calls whose contacts come back, as if nobody had called them.
+
+    All that are known while it is paused: those that were up when it was, and its probes.
+    """
+    if gateway.whole.paused_at is not None or gateway.prefix(seen.prefix).paused_at is not None:
+        return gateway, tuple(seen.calls)
+    there = _silent(gateway.prefix(seen.prefix), seen.telling, now)
+    whole = _silent(gateway.whole, seen.telling_of_gateway, now)
+    after = replace(gateway.with_prefix(seen.prefix, there), whole=whole)
+    if len(there.silent) >= SILENT_THAT_PAUSE and _reached_since(after, seen.prefix, there.silent_since):
+        kept = tuple(call for call in whole.silent if call not in there.silent)
+        whole = replace(whole, silent=kept, silent_since=whole.silent_since if kept else None)
+        after = after.with_prefix(seen.prefix, _paused(there, seen.reason, now))
+        return replace(after, whole=whole), there.silent
+    if len(whole.silent) >= SILENT_THAT_PAUSE:
+        given_back = tuple(dict.fromkeys((*whole.silent, *there.silent)))
+        prefixes = {name: _settled(one, seen.reason) for name, one in after.prefixes.items()}
+        alone = seen.prefix if set(whole.silent) <= set(there.silent) else None
         return Gateway(_paused(whole, seen.reason, now), prefixes, alone), given_back
     return after, ()
 
@@ -151,9 +193,37 @@ def _counted(standing: Standing, more: int, seen: Refusals) -> Standing:
     )
 
 
+def _silent(standing: Standing, more: Sequence[str], now: datetime) -> Standing:
+    if not more:
+        return standing
+    return replace(standing, silent=(*standing.silent, *more), silent_since=standing.silent_since or now)
+
+
+def _settled(standing: Standing, reason: str) -> Standing:
+    """A destination of a gateway that is paused since nobody responds: where it was silent often enough by itself, it
+    counts as one that was refused, so that it stays paused where others prove to be reached."""
+    if len(standing.silent) >= SILENT_THAT_PAUSE:
+        standing = replace(standing, faults=max(standing.faults, FAULTS_THAT_PAUSE), reason=reason)
+    return replace(standing, silent=(), silent_since=None)
+
+
+def _well(standing: Standing, alive: bool) -> Standing:
+    """As it is once a call got through: nothing is counted any more, but for a silence since."""
+    return Standing() if alive else Standing(silent=standing.silent, silent_since=standing.silent_since)
+
+
 def _paused(standing: Standing, reason: str, now: datetime) -> Standing:
     first = now + timedelta(seconds=FIRST_PROBE_SECONDS)
-    return replace(standing, refused=(), paused_at=now, reason=reason, probe_at=first, probes=0)
+    return replace(
+        standing,
+        refused=(),
+        silent=(),
+        silent_since=None,
+        paused_at=now,
+        reason=reason,
+        probe_at=first,
+        probes=0,
+    )
 
 
 def _reaches_others(gateway: Gateway, prefix: str, now: datetime) -> bool:
@@ -161,6 +231,15 @@ def _reaches_others(gateway: Gateway, prefix: str, now: datetime) -> bool:
     since = gateway.prefix(prefix).since or now
     return any(
         one.works_at is not None and (one.works_at >= since or now - one.works_at <= WORKS_FOR)
+        for name, one in gateway.prefixes.items()
+        if name != prefix
+    )
+
+
+def _reached_since(gateway: Gateway, prefix: str, since: datetime | None) -> bool:
+    """Whether a call to another destination got through since then."""
+    return since is not None and any(
+        one.works_at is not None and one.works_at >= since
         for name, one in gateway.prefixes.items()
         if name != prefix
     )

@@ -12,24 +12,27 @@ import orjson
 from dialer.capacity.gateway_pauses import Gateway, Standing
 from models import db, rows, transaction
 
-_COLUMNS = "faults_in_row, faults_since, refused_calls, paused_at, paused_reason, probe_at, probes"
+_COLUMNS = """faults_in_row, faults_since, refused_calls, silent_calls, silent_since, paused_at, paused_reason,
+    probe_at, probes"""
 _GATEWAY = f"""
 SELECT name, {_COLUMNS}, paused_alone, clock_timestamp() AS now FROM gateway WHERE id = %s FOR NO KEY UPDATE
 """
 _PREFIXES = f"SELECT prefix, {_COLUMNS}, works_at FROM gateway_prefix WHERE gateway_id = %s"
 _WRITE_GATEWAY = """
 UPDATE gateway SET faults_in_row = %(faults)s, faults_since = %(since)s, refused_calls = %(refused)s::jsonb,
-    paused_at = %(paused_at)s, paused_reason = CASE WHEN %(paused_at)s::timestamptz IS NOT NULL THEN %(reason)s END,
+    silent_calls = %(silent)s::jsonb, silent_since = %(silent_since)s, paused_at = %(paused_at)s,
+    paused_reason = CASE WHEN %(paused_at)s::timestamptz IS NOT NULL THEN %(reason)s END,
     probe_at = %(probe_at)s, probes = %(probes)s, paused_alone = %(alone)s
 WHERE id = %(id)s
 """
 _WRITE_PREFIX = """
-INSERT INTO gateway_prefix (gateway_id, prefix, faults_in_row, faults_since, refused_calls, works_at, paused_at,
-    paused_reason, probe_at, probes)
-VALUES (%(id)s, %(prefix)s, %(faults)s, %(since)s, %(refused)s::jsonb, %(works_at)s, %(paused_at)s, %(reason)s,
-    %(probe_at)s, %(probes)s)
+INSERT INTO gateway_prefix (gateway_id, prefix, faults_in_row, faults_since, refused_calls, silent_calls,
+    silent_since, works_at, paused_at, paused_reason, probe_at, probes)
+VALUES (%(id)s, %(prefix)s, %(faults)s, %(since)s, %(refused)s::jsonb, %(silent)s::jsonb,
+    %(silent_since)s, %(works_at)s, %(paused_at)s, %(reason)s, %(probe_at)s, %(probes)s)
 ON CONFLICT (gateway_id, prefix) DO UPDATE SET faults_in_row = EXCLUDED.faults_in_row,
-    faults_since = EXCLUDED.faults_since, refused_calls = EXCLUDED.refused_calls, works_at = EXCLUDED.works_at,
+    faults_since = EXCLUDED.faults_since, refused_calls = EXCLUDED.refused_calls,
+    silent_calls = EXCLUDED.silent_calls, silent_since = EXCLUDED.silent_since, works_at = EXCLUDED.works_at,
     paused_at = EXCLUDED.paused_at, paused_reason = EXCLUDED.paused_reason, probe_at = EXCLUDED.probe_at,
     probes = EXCLUDED.probes
 """
@@ -49,6 +52,18 @@ SELECT count(*) FILTER (WHERE charges <= (SELECT count(*) FROM call WHERE call.c
         AND (disposition = 'gateway_fault' OR disposition = 'congestion' AND sip_status IS NOT NULL)))::int,
     (SELECT min(ended_at) FROM call WHERE id = ANY(%(calls)s::uuid[]))
 FROM unnest(%(contacts)s::uuid[], %(charges)s::int[]) AS again (contact_id, charges)
+"""
+# Of each number one, and none that could not be reached before: at the end of a list those are left whose phones are
+# switched off. Of a campaign that is exempt the outcomes are true.
+_TELLING = """
+SELECT DISTINCT ON (call.phone_number) call.id::text AS call_id
+FROM call JOIN campaign ON campaign.id = call.campaign_id
+WHERE call.id = ANY(%(calls)s::uuid[]) AND campaign.breaker_exempt_at IS NULL
+    AND NOT EXISTS (SELECT FROM call AS before WHERE before.contact_id = call.contact_id AND before.seq < call.seq
+        AND before.disposition = 'unreachable')
+    AND NOT EXISTS (SELECT FROM call AS known WHERE known.id = ANY(%(known)s::uuid[])
+        AND known.phone_number = call.phone_number)
+ORDER BY call.phone_number, call.id
 """
 _GIVE_BACK = """
 WITH charged AS (
@@ -127,6 +142,12 @@ def refused_anew(
     return anew, anew_there, began
 
 
+def telling(calls: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Which of these calls, to which nobody responded, say something of their gateway beside those that are known."""
+    found = db.execute_sql(_TELLING, {"calls": list(calls), "known": list(known)}).fetchall()
+    return [call_id for (call_id,) in found]
+
+
 def give_back(calls: Sequence[str]) -> None:
     """The contacts of these calls were not to blame: what they were charged is given back."""
     db.execute_sql(_GIVE_BACK, (list(calls),))
@@ -137,6 +158,8 @@ def _standing(row: dict[str, object]) -> Standing:
         "faults": row["faults_in_row"],
         "since": row["faults_since"],
         "refused": tuple(row["refused_calls"]),  # type: ignore[arg-type]
+        "silent": tuple(row["silent_calls"]),  # type: ignore[arg-type]
+        "silent_since": row["silent_since"],
         "works_at": row.get("works_at"),
         "paused_at": row["paused_at"],
         "reason": row["paused_reason"],
@@ -151,6 +174,8 @@ def _values(standing: Standing) -> dict[str, object]:
         "faults": standing.faults,
         "since": standing.since,
         "refused": orjson.dumps(standing.refused).decode(),
+        "silent": orjson.dumps(standing.silent).decode(),
+        "silent_since": standing.silent_since,
         "works_at": standing.works_at,
         "paused_at": standing.paused_at,
         "reason": standing.reason,

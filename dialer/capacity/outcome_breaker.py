@@ -152,6 +152,13 @@ class OutcomeBreaker:
         except DATABASE_AWAY as error:
             log.warning("probe_not_returned", breaker_id=breaker_id, error=type(error).__name__)
 
+    def bring_back(self, calls: Sequence[str]) -> None:
+        """Nobody responded to these calls, nor to others by their gateway, which is paused: their contacts come back
+        as well. Raises what a database that is away raises."""
+        if told := outcome_breaker_rows.bring_unanswered_back(calls, self.dialer_id):
+            self.publish(told)
+            self.refresh()
+
     def _count(self, call: LiveCall, now: float, *, anew: bool, suspicious: bool) -> bool:
         """Count a call (`anew`: it was not before); whether what is counted here may trip."""
         key = Key(call.campaign_id, *self.way_of(call), call.caller_id)

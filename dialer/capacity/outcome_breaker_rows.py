@@ -105,14 +105,14 @@ _LOCK_CAMPAIGNS = """
 SELECT 1 FROM campaign WHERE id IN (SELECT campaign_id FROM call WHERE id = ANY(%(calls)s::uuid[]))
 ORDER BY id FOR SHARE
 """
-# Whom nobody called since, and who neither picked up (that contact is completed) nor declined. A phone that rang does
-# so again not before the campaign's own delay. A time that somebody asked for, or that a cap sets, stays. Of several
-# numbers it is that of the call again, which may be good after all.
+# Whom nobody called since, and who neither picked up (that contact is completed) nor declined. A phone that rang, or
+# may have unheard, does so again not before the campaign's own delay. A time that somebody asked for, or that a cap
+# sets, stays. Of several numbers it is that of the call again, which may be good after all.
 _BRING_BACK = f"""
 WITH held AS (
     SELECT contact.id, contact.status AS was, call.id AS call_id, call.attempt IS NOT NULL AS counted,
         array_position(contact.numbers, call.phone_number) AS place,
-        CASE WHEN call.progress_at IS NOT NULL
+        CASE WHEN call.progress_at IS NOT NULL OR %(unheard)s
             THEN greatest(now(), call.ended_at + make_interval(secs => campaign.retry_delay_seconds)) END AS due
     FROM call JOIN contact ON contact.id = call.contact_id JOIN campaign ON campaign.id = contact.campaign_id
     WHERE call.id = ANY(%(calls)s::uuid[]) AND contact.sends = call.seq
@@ -282,8 +282,21 @@ def bring_probers_back(owner: str) -> list[Told]:
         return _bring_back(found, owner) if found else []
 
 
-def _bring_back(calls: Sequence[str], owner: str) -> list[Told]:
-    parameters = {"calls": list(calls), "most": MOST_RETURNS, "owner": owner, "lane": f"{owner}:record"}
+def bring_unanswered_back(calls: Sequence[str], owner: str) -> list[Told]:
+    """Nobody responded to these calls, nor to any other by their gateway: their contacts come back as well. The
+    transitions to publish."""
+    with transaction():
+        return _bring_back(calls, owner, unheard=True)
+
+
+def _bring_back(calls: Sequence[str], owner: str, *, unheard: bool = False) -> list[Told]:
+    parameters = {
+        "calls": list(calls),
+        "most": MOST_RETURNS,
+        "owner": owner,
+        "lane": f"{owner}:record",
+        "unheard": unheard,
+    }
     db.execute_sql(_LOCK_CALLS, parameters)
     db.execute_sql(_LOCK_CAMPAIGNS, parameters)
     return [Told(*row) for row in db.execute_sql(_BRING_BACK, parameters).fetchall()]

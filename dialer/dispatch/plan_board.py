@@ -93,9 +93,9 @@ class PlanBoard:
         return self.plans.get(campaign_id)
 
     def faulty_gateways(self) -> set[str]:
-        """The gateways whose last calls were at fault."""
+        """The gateways whose last calls were at fault, or that nobody responded by, or that are paused for it."""
         gateways = [gateway for plan in self.plans.values() for gateway in plan.gateways]
-        return {gateway.gateway_id for gateway in gateways if gateway.faults or gateway.faulty}
+        return {one.gateway_id for one in gateways if one.faults or one.faulty or one.paused}
 
     def breakers(self) -> set[str]:
         """The breakers that hold calls of these campaigns."""

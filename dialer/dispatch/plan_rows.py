@@ -73,7 +73,9 @@ SELECT id::text AS gateway_id, dial_string, cps, channels, prefixes, cost, calle
     {_OF_CALLERS} AS callers
 FROM gateway WHERE deleted_at IS NULL
 """
-_OF_PREFIXES = "FROM gateway_prefix WHERE faults_in_row > 0 OR paused_at IS NOT NULL"
+_OF_PREFIXES = (
+    "FROM gateway_prefix WHERE faults_in_row > 0 OR silent_since IS NOT NULL OR paused_at IS NOT NULL"
+)
 _PREFIXES = f"""
 SELECT gateway_id::text, prefix, paused_at IS NOT NULL AS paused, {_PROBES} {_OF_PREFIXES} ORDER BY gateway_id, prefix
 """

@@ -22,6 +22,8 @@ HOLDS = "tests/unit/dialer/test_holds.py"
 PAUSES = "tests/unit/dialer/test_gateway_pauses.py"
 BREAKER = "tests/unit/dialer/test_gateway_breaker.py"
 SILENCE = "tests/unit/dialer/test_far_end.py"
+SILENT = "tests/unit/dialer/test_silence.py"
+UNANSWERED = "tests/integration/dialer/test_silent_carrier.py"
 ATTEMPTS = (
     Mutation(
         "platform fault counted",
@@ -48,6 +50,65 @@ ATTEMPTS = (
         (
             f"{REFUSALS}::test_few_contacts_whom_nobody_got_past_pause_it_and_are_given_back_what_they_were_charged",
         ),
+    ),
+    Mutation(
+        "a silent carrier never pauses",
+        "a carrier that answers no INVITE is dialled on until the list is used up",
+        "dialer/capacity/gateway_pauses.py",
+        "    if len(whole.silent) >= SILENT_THAT_PAUSE:\n",
+        "    if False:\n",
+        (
+            f"{PAUSES}::test_ten_calls_that_nobody_responds_to_pause_a_gateway_and_all_of_them_come_back",
+            f"{UNANSWERED}::test_what_several_dialers_hear_is_counted_together",
+        ),
+    ),
+    Mutation(
+        "charged for a silent carrier",
+        "contacts are charged for calls to which a carrier that was gone did not respond",
+        "dialer/capacity/gateway_breaker.py",
+        "        if back:\n",
+        "        if not back:\n",
+        (f"{UNANSWERED}::test_what_several_dialers_hear_is_counted_together",),
+    ),
+    Mutation(
+        "who was up when a carrier fell silent charged",
+        "of the calls that were up when a silent carrier's gateway was paused the contacts are lost",
+        "dialer/capacity/gateway_pauses.py",
+        "        return gateway, tuple(seen.calls)\n",
+        "        return gateway, ()\n",
+        (f"{PAUSES}::test_ten_calls_that_nobody_responds_to_pause_a_gateway_and_all_of_them_come_back",),
+    ),
+    Mutation(
+        "silent and rung again at once",
+        "a phone that rang unheard, as the carrier's responses were lost, rings again as soon as the gateway is back",
+        "dialer/capacity/outcome_breaker_rows.py",
+        "call.progress_at IS NOT NULL OR %(unheard)s\n",
+        "call.progress_at IS NOT NULL OR %(unheard)s AND false\n",
+        (f"{UNANSWERED}::test_who_comes_back_is_called_after_the_campaigns_delay",),
+    ),
+    Mutation(
+        "phones that are off pause a gateway",
+        "the end of a list, whose phones are switched off, stops every tenant's calls",
+        "dialer/capacity/gateway_rows.py",
+        "before.disposition = 'unreachable')",
+        "before.disposition = 'unreachable' AND false)",
+        (f"{UNANSWERED}::test_the_numbers_that_are_left_at_the_end_of_a_list_pause_nothing",),
+    ),
+    Mutation(
+        "a halt is a silence",
+        "calls that a halt or a stop ended before a ring pause the gateway they left by",
+        "dialer/capacity/silence.py",
+        "    timer = ended.cause in _TIMER_CAUSES or ended.sip_status in TIMER_STATUS\n",
+        "    timer = True\n",
+        (f"{SILENT}::test_a_ring_a_response_a_command_or_the_nodes_own_fault_is_no_silence",),
+    ),
+    Mutation(
+        "an old ring for a sign of life",
+        "calls that rang before a carrier was lost, and end by our timer, keep its gateway from being paused",
+        "dialer/capacity/gateway_pauses.py",
+        "    return Standing() if alive else Standing(",
+        "    return Standing() if True else Standing(",
+        (f"{PAUSES}::test_a_response_begins_the_count_anew_and_a_ring_of_long_ago_does_not",),
     ),
     Mutation(
         "one destination stops all",

@@ -139,6 +139,7 @@ EXEMPT = {
     "dialer.capacity.outcome_breaker_rows._LOCK_CAMPAIGNS": "by call, when a breaker is released",
     "dialer.capacity.outcome_breaker_rows._BRING_BACK": "by call, when a breaker is released",
     "dialer.capacity.gateway_rows._AGAIN": "by contact and by call, when calls failed at a gateway",
+    "dialer.capacity.gateway_rows._TELLING": "by call and by contact, when nobody responded to calls in a row",
     "dialer.capacity.gateway_rows._GIVE_BACK": "by call and by contact, when a gateway was paused",
 }
 

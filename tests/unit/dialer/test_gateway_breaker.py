@@ -91,8 +91,8 @@ def test_faults_are_counted_from_the_last_sign_of_life() -> None:
     fault, good = ended(403), ended(486, "USER_BUSY")
     second, third = ended(503, "NORMAL_TEMPORARY_FAILURE"), ended(402)
     assert signs(fault, second)[WAY] == HealthSigns(faults=(fault[0], second[0]), reason="503 Phrase")
-    assert signs(fault, good, third)[WAY] == HealthSigns(True, faults=(third[0],), reason="402 Phrase")
-    assert signs(fault, good)[WAY] == HealthSigns(works=True)
+    assert signs(fault, good, third)[WAY] == HealthSigns(True, True, faults=(third[0],), reason="402 Phrase")
+    assert signs(fault, good)[WAY] == HealthSigns(works=True, alive=True)
 
 
 def test_only_a_probe_speaks_for_a_paused_gateway() -> None:

@@ -12,8 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from dialer.capacity import gateway_pauses
 from dialer.capacity.gateway_pauses import (
     FAULTS_THAT_PAUSE,
+    SILENT_THAT_PAUSE,
     Gateway,
     Refusals,
+    Silence,
     Standing,
     got_through,
     return_probe,
@@ -30,6 +32,14 @@ def refused(
     names = [f"{prefix} {n}" for n in range(calls)]
     seen = Refusals(prefix, calls, calls, names, at, "403 Forbidden")
     return gateway_pauses.refused(gateway, seen, at)
+
+
+def unanswered(
+    gateway: Gateway, prefix: str, calls: int = 1, at: datetime = NOW
+) -> tuple[Gateway, tuple[str, ...]]:
+    known = len(gateway.whole.silent) + len(gateway.prefix(prefix).silent)
+    names = [f"{prefix} {known + n}" for n in range(calls)]
+    return gateway_pauses.unanswered(gateway, Silence(prefix, names, names, names, "no response"), at)
 
 
 def paused(gateway: Gateway) -> set[str]:
@@ -191,3 +201,43 @@ TestPauses = Pauses.TestCase
 
 def test_a_standing_that_is_not_paused_has_no_probe() -> None:
     assert replace(Standing(), faults=3).probe_at is None
+
+
+def test_ten_calls_that_nobody_responds_to_pause_a_gateway_and_all_of_them_come_back() -> None:
+    gateway, back = unanswered(Gateway(), "+44", SILENT_THAT_PAUSE - 1)
+    assert (paused(gateway), back) == (set(), ())
+    gateway, back = unanswered(gateway, "+1")
+    assert (paused(gateway), gateway.alone, gateway.whole.reason) == ({"*"}, None, "no response")
+    assert len(back) == SILENT_THAT_PAUSE
+    # What was up when it was known comes back as well, and so does each probe.
+    assert unanswered(gateway, "+49", 2) == (gateway, ("+49 0", "+49 1"))
+
+
+def test_silence_of_one_destination_pauses_it_alone_where_others_respond_meanwhile() -> None:
+    gateway, _ = unanswered(Gateway(), "+44", SILENT_THAT_PAUSE - 1)
+    gateway, back = unanswered(works("+1", NOW + MINUTE)(gateway), "+44")
+    assert paused(gateway) == {"+44"}
+    assert len(back) == SILENT_THAT_PAUSE
+    assert gateway.whole.silent == ()
+
+
+def test_others_that_responded_before_the_silence_began_say_nothing_of_now() -> None:
+    gateway, _ = unanswered(works("+1", NOW - timedelta(seconds=1))(Gateway()), "+44", SILENT_THAT_PAUSE)
+    assert (paused(gateway), gateway.alone) == ({"*"}, "+44")
+    # The first call to another destination may try it, and where it gets through the pause is that one's alone.
+    assert take_probe(gateway, "+1", NOW) is not None
+    assert paused(works("+1", probe=True)(gateway)) == {"+44"}
+
+
+def test_a_response_begins_the_count_anew_and_a_ring_of_long_ago_does_not() -> None:
+    gateway, _ = unanswered(Gateway(), "+44", SILENT_THAT_PAUSE - 1)
+    rang_before = got_through(gateway, "+44", NOW, probe=False, alive=False)
+    assert paused(unanswered(rang_before, "+44")[0]) == {"*"}
+    assert paused(unanswered(works("+44")(gateway), "+44")[0]) == set()
+
+
+def test_refusals_and_silence_are_counted_apart() -> None:
+    gateway, _ = unanswered(Gateway(), "+44", SILENT_THAT_PAUSE - 1)
+    gateway, _ = refused(gateway, "+44", FAULTS_THAT_PAUSE - 1)
+    assert paused(gateway) == set()
+    assert paused(unanswered(gateway, "+44")[0]) == {"*"}
