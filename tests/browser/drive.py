@@ -53,6 +53,7 @@ def main(arguments: list[str]) -> int:
         _read_again(board)
         _halted(board)
         _drained(board)
+        _list_of_another_program(board)
         _jobs(board)
         browser.close()
     relay.close()
@@ -120,6 +121,26 @@ def _from_upload_to_end(board: Board, relay: Relay) -> str:
         # No script of the page's own asks again and again here: its policy lets none be made of a text.
         expect(page.locator("img.pace")).not_to_have_js_property("naturalWidth", 0)
     return str(campaign)
+
+
+def _list_of_another_program(board: Board) -> None:
+    """A list whose column of numbers has another name becomes a campaign without leaving the page."""
+    rows = "Name;Mobile Phone\nAda;(202) 555-0171\nGrace;n/a\nLi;202 555 0172\n"
+    mine: FilePayload = {"name": "mine.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+    with board.opened(WIDE) as (_, page):
+        page.goto(f"{board.url}/campaigns/new")
+        page.get_by_label("Name").fill("Another program's")
+        page.get_by_label("List", exact=True).set_input_files(mine)
+        page.get_by_role("button", name="Look at the list first").click()
+        expect(page.locator("#doctor .fault")).to_contain_text("The list cannot be taken")
+        page.get_by_role("button", name="Use the corrected list").click()
+        expect(page.locator("#doctor .fault")).to_have_count(0)
+        expect(page.locator("#doctor .why")).to_contain_text(
+            "2 people would be called, of 3 rows: 1 that cannot be called left out."
+        )
+        page.get_by_role("button", name="Make the campaign").click()
+        page.wait_for_url(f"{board.url}/campaigns/0*")
+        expect(page.locator(".why")).to_contain_text("2 people on the list.")
 
 
 def _dropped(board: Board, campaign: str) -> None:

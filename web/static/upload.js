@@ -127,25 +127,40 @@ look?.addEventListener("click", () => {
     const doctor = document.getElementById("doctor");
     doctor.hidden = false;
     doctor.replaceChildren(...parsed.body.childNodes);
-    document.getElementById("corrected")?.addEventListener("click", download);
+    document.getElementById("corrected")?.addEventListener("click", () => corrected(download));
+    document.getElementById("use-corrected")?.addEventListener("click", () => corrected(use));
     (document.getElementById("doctor-says") ?? doctor).focus();
+    const refused = document.getElementById("use-corrected") !== null;
     look.className = "quiet";
-    send.className = "main";
+    send.className = refused ? "quiet" : "main";
   };
   sent(request);
 });
 
-// The list as it can be imported.
-function download() {
+// The list as it can be imported, for `then`.
+function corrected(then) {
   const request = prepared(form.dataset.corrected, "text/csv");
   if (!request) return;
   request.responseType = "blob";
   request.onload = () => {
     ready();
     if (request.status !== 200) return refuse("The corrected list could not be made. Choose the list once more.");
-    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(request.response), download: "corrected.csv" });
-    link.click();
-    URL.revokeObjectURL(link.href);
+    then(request.response);
   };
   sent(request);
+}
+
+function download(list) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(list), download: "corrected.csv" });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+// In the place of the one that was chosen, and looked at anew: nobody opens another program to mend a header.
+function use(list) {
+  const field = form.elements[form.dataset.file], chosen = new DataTransfer();
+  chosen.items.add(new File([list], "corrected.csv", { type: "text/csv" }));
+  field.files = chosen.files;
+  idempotencyKey = "";
+  look.click();
 }

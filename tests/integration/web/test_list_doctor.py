@@ -37,10 +37,15 @@ def test_it_says_what_would_become_of_each_row_and_keeps_nothing(site: Site) -> 
 
 
 def test_a_list_that_cannot_be_taken_is_told_why_and_what_it_may_mean(site: Site) -> None:
-    said = words(looked_at(Browser(site), "mobile,name\n+14155550000,Ada\n").text)
+    refused = looked_at(Browser(site), "mobile,name\n+14155550000,Ada\n").text
+    said = words(refused)
     assert "The list cannot be taken:" in said
     assert "if the numbers are in 'mobile' name that column phone_number." in said
     assert "Below it is read as if its column “mobile” were named phone_number" in said
+    # One step from there to a list that is taken; none where it is taken as it is, or has no number at all.
+    assert 'id="use-corrected"' in refused
+    for csv in (LIST, "name\nAda\n"):
+        assert 'id="use-corrected"' not in looked_at(Browser(site), csv).text, csv
     wrong = words(looked_at(Browser(site), LIST, max_concurrent_calls="0").text)
     assert "Calls at once is 0" in wrong
 
