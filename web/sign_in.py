@@ -115,12 +115,14 @@ def end_session(session_id: str) -> AnyResponse:
 @blp.post("/sessions/tenant")
 @page("platform")
 def act_for_tenant() -> AnyResponse:
-    """Act for another tenant from now on: in a session of its own, so that no process takes it for the old one."""
+    """Act for another tenant from now on: in a session of its own, so that no process takes it for the old one.
+
+    `after` is the path that is wanted of it."""
     caller, tenant_id = current_caller(), request.form.get("tenant", "")
     if "\0" in tenant_id:
         # Which PostgreSQL does not even compare.
         raise not_found("Tenant")
-    response = redirect(url_for("board.campaigns"), 303)
+    response = redirect(_own_path(request.form.get("after", "")), 303)
     return _with_session(response, caller.key_id, tenant_id)
 
 

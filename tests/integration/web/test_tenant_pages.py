@@ -64,6 +64,21 @@ def test_a_tenant_is_made_and_changed_by_the_platform_alone(site: Site) -> None:
     site.sql("DELETE FROM tenant WHERE id = 'acme'")
 
 
+def test_the_limits_of_a_tenant_are_one_step_from_it(site: Site) -> None:
+    platform = Browser(site, "platform")
+    site.sql("UPDATE tenant SET name = 'Other Inc' WHERE id = 'other'")
+    for page in ("/tenants", "/tenants/other"):
+        assert 'aria-label="Limits of Other Inc"' in platform.get(page).text
+    for after, there in (("/limits", "/limits"), ("//elsewhere.example", "/"), ("", "/")):
+        led = platform.post("/sessions/tenant", tenant="other", after=after)
+        assert (led.status_code, led.location) == (303, there)
+    said = platform.text("/limits")
+    assert "Limits of other" in said
+    assert platform.post("/limits", concurrent_max="7").status_code == 303
+    assert site.get("/call-limits", tenant="other").json["concurrent_max"] == 7
+    assert site.get("/call-limits").json["concurrent_max"] is None
+
+
 def test_hostile_words_do_nothing(site: Site) -> None:
     platform = Browser(site, "platform")
     site.sql("UPDATE gateway SET name = %s WHERE name = 'trunk'", hostile.NAME)
