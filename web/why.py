@@ -46,6 +46,44 @@ HELP: Final[Mapping[str, str]] = {
     "contact_not_claimable": "The operator has to look at the dialers' logs.",
 }
 """What would help, by `blocked_reason`; nothing of one that is over by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A page where something can be done about it, and whom it is shown to."""
+
+    role: str
+    endpoint: str
+    words: str
+
+
+CLUSTER: Final = Lead("platform", "board.cluster", "Look at the cluster")
+LIMITS: Final = Lead("platform", "board.limits", "Change its limits")
+LEADS: Final[Mapping[str, Lead]] = {
+    "halted": Lead("operate", "board.halt", "Look, or lift it"),
+    "agent": Lead("admin", "board.agents", "Look at the agents"),
+    "caller_id": Lead("platform", "board.numbers", "Look at the numbers"),
+    "budget": LIMITS,
+    "number_cap": LIMITS,
+    "tenant_concurrency": LIMITS,
+    "tenant_minute": LIMITS,
+    "tenant_day_calls": LIMITS,
+    "tenant_day_minutes": LIMITS,
+    "no_dialer": CLUSTER,
+    "no_redis": CLUSTER,
+    "not_here": CLUSTER,
+    "no_node": CLUSTER,
+    "draining": CLUSTER,
+    "node_stalled": CLUSTER,
+    "node_refuses": CLUSTER,
+    "node_channels": CLUSTER,
+    "node_cps": CLUSTER,
+    "gateway_paused": CLUSTER,
+    "gateway_channels": CLUSTER,
+    "gateway_cps": CLUSTER,
+    "contact_not_claimable": CLUSTER,
+}
+"""By `blocked_reason`: whoever may do something about it is one step from there."""
 FULL: Final = frozenset(
     {"node_channels", "node_cps", "gateway_channels", "gateway_cps", "campaign_concurrency", "tenant_concurrency",
      "slow_start", "number_cap"}
@@ -69,6 +107,7 @@ class Sentence:
     at_words: str = ""
     help: str = ""
     at_kind: str = "moment"
+    lead: Lead | None = None
 
 
 @dataclass(slots=True)
@@ -102,7 +141,15 @@ def _scheduled(campaign: Mapping[str, Any]) -> Sentence:
     if reason is None:
         return Sentence("held", "Waits for its start.", at=campaign["scheduled_at"], at_words="It starts")
     said, at = blocked_sentence(reason), campaign["next_action_at"]
-    return Sentence("held", "Could not be started.", said, at, "It is tried again", HELP.get(reason, ""))
+    return Sentence(
+        "held",
+        "Could not be started.",
+        said,
+        at,
+        "It is tried again",
+        HELP.get(reason, ""),
+        lead=LEADS.get(reason),
+    )
 
 
 def _over(campaign: Mapping[str, Any]) -> Sentence:
@@ -125,7 +172,8 @@ def _going_on(campaign: Mapping[str, Any], *, brief: bool) -> Sentence:
     text = _numbers(up, counts["pending"]) if not brief else ""
     if campaign["status"] == "paused":
         somebody = "" if reason in (None, "paused") else blocked_sentence(reason)
-        return Sentence("held", "Paused.", joined(somebody, text), help=HELP.get(reason or "paused", ""))
+        helps = HELP.get(reason or "paused", "")
+        return Sentence("held", "Paused.", joined(somebody, text), help=helps, lead=LEADS.get(reason or ""))
     if reason is None:
         return Sentence("run", "Dialling.", text)
     if reason == "retry_wait":
@@ -140,15 +188,14 @@ def _going_on(campaign: Mapping[str, Any], *, brief: bool) -> Sentence:
             "Dialling as fast as it may.",
             joined(blocked_sentence(reason), text),
             help=HELP.get(reason, ""),
+            lead=LEADS.get(reason),
         )
     if waits := campaign.get("waits"):
         calls = sentence("{} up.", _calls(up)) if up and not brief else ""
         said = joined(calls, sentence("{};", _outside(waits, counts["pending"])))
         return Sentence("held", "Not dialling.", said, at, "next call", at_kind="second")
-    words = "It can go on"
-    return Sentence(
-        "held", "Not dialling.", joined(blocked_sentence(reason), text), at, words, HELP.get(reason, "")
-    )
+    said, words = joined(blocked_sentence(reason), text), "It can go on"
+    return Sentence("held", "Not dialling.", said, at, words, HELP.get(reason, ""), lead=LEADS.get(reason))
 
 
 def _outside(waits: Sequence[Mapping[str, Any]], pending: int) -> Markup:

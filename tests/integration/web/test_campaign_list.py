@@ -43,6 +43,21 @@ def test_it_shows_the_figures_of_the_api_and_why_each_is_not_dialling(site: Site
     assert "0 % of 4" in said
 
 
+def test_whoever_can_do_something_about_it_is_led_there(site: Site) -> None:
+    held = site.in_state("running", 4)
+    for reason, role, other, path in (
+        ("draining", "platform", "admin", "/cluster"),
+        ("tenant_minute", "platform", "admin", "/limits"),
+        ("agent", "admin", "operate", "/agents"),
+        ("halted", "operate", "read", "/halt"),
+    ):
+        site.sql("UPDATE campaign SET blocked_reason = %s WHERE id = %s", reason, held)
+        for page in ("/", f"/campaigns/{held}"):
+            shown = f'id="to-help-{held}" href="{path}"' if page == "/" else f'id="to-help" href="{path}"'
+            assert shown in Browser(site, role).get(page).text, (reason, page)
+            assert "to-help" not in Browser(site, other).get(page).text, (reason, page)
+
+
 def test_calls_of_the_future_are_not_among_those_of_the_last_seconds(site: Site) -> None:
     """As of a database whose clock was set back: a campaign that stands still must not seem to call."""
     campaign_id = site.in_state("running", 3)

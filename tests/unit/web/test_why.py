@@ -11,7 +11,7 @@ from campaigns.dispositions import CONTACT_MEANINGS
 from models import CampaignStatus, ContactStatus
 from tests.unit.web.reading import read
 from web import words
-from web.why import FULL, HELP, why
+from web.why import FULL, HELP, LEADS, why
 
 NEXT = "2026-01-31T09:04:10.000Z"
 
@@ -37,6 +37,15 @@ def test_every_reason_is_said_in_a_sentence_and_none_as_its_bare_word(status: st
 def test_what_helps_is_known_of_reasons_that_there_are() -> None:
     assert HELP.keys() <= BLOCKED_WORDS.keys()
     assert BLOCKED_WORDS.keys() >= FULL
+    assert LEADS.keys() <= HELP.keys()
+
+
+@pytest.mark.parametrize("reason", [one for one, words in HELP.items() if "operator" in words])
+@pytest.mark.parametrize("status", ["running", "paused", "scheduled"])
+def test_what_the_operator_has_to_do_he_is_led_to(status: str, reason: str) -> None:
+    lead = why(campaign(status, reason)).lead
+    assert lead is not None
+    assert lead.role == "platform"
 
 
 def test_whatever_pauses_a_campaign_by_itself_says_what_helps() -> None:
