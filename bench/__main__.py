@@ -15,18 +15,21 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench.catalogue import lines, subject
+from bench.catalogue import in_pairs, lines, subject
 from bench.machine import machine
-from bench.table import Row, Unmeasured, all_pass, from_json, render
+from bench.table import Row, Unmeasured, all_pass, from_json, goal_at_most, render
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results.md"
 NODES = "CARILLON_TEST_FREESWITCH_URLS"
 LONGEST_SECONDS = 900.0
 """A line that takes longer hangs."""
+QUICK_SECONDS, WHOLE_SECONDS = 360.0, 3_600.0
+"""How long all lines together may take on two quiet cores."""
 
 
 def measured(name: str, module: str, *, quick: bool) -> Sequence[Row]:
@@ -41,6 +44,30 @@ def measured(name: str, module: str, *, quick: bool) -> Sequence[Row]:
     if run.returncode:
         return [Unmeasured(name, f"ended with status {run.returncode}")]
     return [from_json(json.loads(line)) for line in run.stdout.splitlines()]
+
+
+def all_measured(wanted: Mapping[str, str], *, quick: bool) -> list[tuple[str, Row]]:
+    """The figures of these lines with their subjects, in the order of the lines."""
+    found: dict[str, Sequence[Row]] = {}
+
+    def measure(name: str) -> None:
+        began = time.monotonic()
+        found[name] = measured(name, wanted[name], quick=quick)
+        print(f"{name}: measured in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+
+    pairs = [name for name, module in wanted.items() if quick and in_pairs(module)]
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        list(pool.map(measure, pairs))
+    for name in wanted:
+        if name not in found:
+            measure(name)
+    return [(subject(module), row) for name, module in wanted.items() for row in found[name]]
+
+
+def whole_time(seconds: float, *, quick: bool) -> Row:
+    """How long all lines together took."""
+    name, most = ("script/bench --quick", QUICK_SECONDS) if quick else ("script/bench", WHOLE_SECONDS)
+    return goal_at_most(f"the whole of {name}", seconds, most, "two quiet cores", "s")
 
 
 def document(where: str, rows: Sequence[tuple[str, Row]], *, quick: bool) -> str:
@@ -67,13 +94,11 @@ def main(arguments: Sequence[str]) -> int:
     if found.nodes:
         os.environ[NODES] = found.nodes
     where = machine()
-    rows: list[tuple[str, Row]] = []
-    for name, module in every.items():
-        if found.names and name not in found.names:
-            continue
-        began = time.monotonic()
-        rows += [(subject(module), row) for row in measured(name, module, quick=found.quick)]
-        print(f"{name}: measured in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    began = time.monotonic()
+    wanted = {name: module for name, module in every.items() if not found.names or name in found.names}
+    rows = all_measured(wanted, quick=found.quick)
+    if not found.names:
+        rows.append(("bench", whole_time(time.monotonic() - began, quick=found.quick)))
     text = document(where, rows, quick=found.quick)
     print(text, end="")
     if found.write or not (found.names or found.quick):

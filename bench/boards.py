@@ -43,6 +43,22 @@ def signed_in(port: int, key: str) -> str:
     return cookie.partition(";")[0]
 
 
+def status_of(connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str]) -> int:
+    """That of the answer. A connection that was kept, and that the server has closed meanwhile, is opened anew, as
+    every browser does. Raises OSError, HTTPException."""
+    kept = connection.sock is not None
+    try:
+        connection.request("GET", path, headers=dict(headers))
+        answer = connection.getresponse()
+    except ConnectionError:
+        connection.close()
+        if kept:
+            return status_of(connection, path, headers)
+        raise
+    answer.read()
+    return answer.status
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What came of the requests of all boards: their number, those that failed, and milliseconds."""
@@ -93,10 +109,8 @@ class Crowd:
     def _ask(self, connection: http.client.HTTPConnection, path: str) -> None:
         began = time.monotonic()
         try:
-            connection.request("GET", path, headers={"Cookie": self.cookie, "Accept": "text/html"})
-            answer = connection.getresponse()
-            answer.read()
-            self.failed += answer.status != http.HTTPStatus.OK
+            status = status_of(connection, path, {"Cookie": self.cookie, "Accept": "text/html"})
+            self.failed += status != http.HTTPStatus.OK
         except (OSError, http.client.HTTPException):
             connection.close()
             self.failed += 1

@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from bench.recording import recording
 
+IN_PAIRS = True
+
 measure = recording

@@ -19,6 +19,8 @@ from dialer.dispatch.claims import ClaimRequest, claim
 from models import db, new_id, rows
 from tests.factories import World, make_campaign
 
+IN_PAIRS = True
+
 ENTRIES, QUICK_ENTRIES = 10_000_000, 1_000_000
 PREFIXES, ERASED = 1_000, 10_000
 ROUNDS, QUICK_ROUNDS = 100, 30

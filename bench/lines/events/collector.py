@@ -14,6 +14,8 @@ from dialer.gc_tuning import keep_collections_short
 from freeswitch.decoding import decode_event
 from tests.unit.freeswitch.samples import hangup
 
+IN_PAIRS = True
+
 LONGEST_MS = 50.0
 
 

@@ -11,6 +11,8 @@ from bench.table import Bound, Figure
 from bench.work import fastest
 from freeswitch.protocol import FrameDecoder, decode_json, encode_frame
 
+IN_PAIRS = True
+
 NAMES = [f"variable_{number}" for number in range(150)]
 
 

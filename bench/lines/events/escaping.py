@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from bench.hot_paths import escaping
 
+IN_PAIRS = True
+
 measure = escaping

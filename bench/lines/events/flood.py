@@ -14,6 +14,8 @@ from freeswitch.connection import EslConnection
 from freeswitch.protocol import decode_json
 from tests.integration.freeswitch.scripted_node import PASSWORD, Peer, ScriptedNode, event_frame
 
+IN_PAIRS = True
+
 WAIT_SECONDS = 120.0
 LONGEST_MS = 50.0
 

@@ -8,6 +8,8 @@ from bench.table import Bound, Figure
 from bench.work import fastest
 from freeswitch.protocol import FrameDecoder
 
+IN_PAIRS = True
+
 
 def measure(_quick: bool) -> Sequence[Figure]:
     """A frame that comes byte by byte: eight times as long a one takes eight times as long, and not sixty-four."""

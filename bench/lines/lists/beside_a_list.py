@@ -13,6 +13,8 @@ from campaigns.spooling import spool
 from cooperative import let_others_run
 from tests.unit.campaigns.test_importer import many
 
+IN_PAIRS = True
+
 ROWS = 100_000
 
 

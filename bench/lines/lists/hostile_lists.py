@@ -13,6 +13,8 @@ from campaigns.encodings import open_text
 from campaigns.time_slice import TimeSlice, nobody_else
 from tests.unit.campaigns.test_csvfile import HOSTILE
 
+IN_PAIRS = True
+
 
 def measure(_quick: bool) -> Sequence[Figure]:
     """Quotes that are never closed and the like: four times as long a list may not take sixteen times as long."""

@@ -17,6 +17,8 @@ from campaigns.importer import read_list
 from campaigns.spooling import spool
 from tests.unit.campaigns.test_importer import many
 
+IN_PAIRS = True
+
 ROWS = 100_000
 
 

@@ -11,6 +11,8 @@ import phonenumbers
 from bench.table import Bound, Figure
 from campaigns.numbers import phone_number
 
+IN_PAIRS = True
+
 
 def measure(quick: bool) -> Sequence[Figure]:
     """Numbers as lists have them, in full and as they are written at home, beside libphonenumber's own answer."""

@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from bench.database import checking_out
 
+IN_PAIRS = True
+
 measure = checking_out

@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from bench.hot_paths import guarding
 
+IN_PAIRS = True
+
 measure = guarding

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import math
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import gevent
 import orjson
@@ -18,6 +20,7 @@ from gevent.server import StreamServer
 
 from bench.asking import ask_by_turns, asking
 from bench.bare import Did
+from bench.boards import status_of
 from bench.delay import Delay
 from bench.lines.dialling import real_node
 from bench.lines.dialling.a_call import costs, written_for
@@ -234,6 +237,25 @@ def test_requests_are_timed_from_when_they_were_due_and_failures_counted() -> No
     assert not good.failed
     assert min(good.seconds) >= 0.05
     assert bad.failed == len(bad.seconds)
+
+
+def test_a_board_asks_again_where_the_server_closed_what_it_had_kept_and_only_there() -> None:
+    answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"] * 2
+
+    def answer_once(peer: socket.socket, _: object) -> None:
+        peer.recv(4_096)
+        if answers:
+            peer.sendall(answers.pop())
+
+    with ExitStack() as stack:
+        server = StreamServer(("127.0.0.1", 0), answer_once)
+        server.start()
+        stack.callback(server.stop)
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
+        stack.callback(connection.close)
+        assert [status_of(connection, "/", {}) for _ in range(2)] == [200, 200]
+        with pytest.raises(http.client.RemoteDisconnected):
+            status_of(connection, "/", {})
 
 
 def test_memory_is_compared_with_a_tenth_of_the_calls() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import threading
 
 import pytest
 
-from bench.__main__ import document
-from bench.catalogue import FOLDER, lines, measure_of
+import bench.__main__
+from bench.__main__ import all_measured, document, whole_time
+from bench.catalogue import FOLDER, in_pairs, lines, measure_of
 from bench.machine import valkey_version
 from bench.table import Bound, Figure, Row, Unmeasured, all_pass, as_json, from_json, render, shown
 
@@ -108,6 +110,40 @@ def test_every_module_below_lines_is_a_line() -> None:
 @pytest.mark.parametrize("name", lines())
 def test_every_line_can_be_measured(name: str) -> None:
     assert len(inspect.signature(measure_of(lines()[name])).parameters) == 1
+
+
+def test_two_lines_that_only_compute_are_measured_at_once_and_all_others_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    every = lines()
+    alone, *pair = "line-use", "numbers", "list"
+    assert [in_pairs(every[name]) for name in (alone, *pair)] == [False, True, True]
+    together = threading.Barrier(2, timeout=60)
+    order: list[str] = []
+
+    def measured(name: str, _module: str, *, quick: bool) -> list[Row]:
+        assert quick
+        if name in pair:
+            together.wait()
+        order.append(name)
+        return [shown(name, 1.0, "s", "nothing")]
+
+    monkeypatch.setattr(bench.__main__, "measured", measured)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    wanted = {name: module for name, module in every.items() if name in (alone, *pair)}
+    rows = all_measured(wanted, quick=True)
+    assert order[-1] == alone
+    assert [row.what for _, row in rows] == list(wanted)
+
+
+def test_how_long_all_of_it_took_is_judged() -> None:
+    quick, slow = whole_time(360.0, quick=True), whole_time(361.0, quick=True)
+    assert isinstance(quick, Figure)
+    assert isinstance(slow, Figure)
+    assert (quick.verdict, slow.verdict) == ("REACHED", "NOT YET")
+    whole = whole_time(3_600.0, quick=False)
+    assert isinstance(whole, Figure)
+    assert whole.verdict == "REACHED"
 
 
 def test_the_version_of_valkey_is_read() -> None:
