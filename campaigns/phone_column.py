@@ -82,9 +82,9 @@ def no_phone_message(
             f"contacts has no header row: its first row is data, and it must name the columns, "
             f"{PHONE_COLUMN} among them"
         )
-    apart = _APART.match(names[0]) if len(names) == 1 else None
+    apart = _apart(names)
     if apart is not None:
-        mark = _mark_shown(apart[1])
+        mark = _mark_shown(apart)
         return f"{lacks}: its columns are separated by {mark}; separate them by commas, semicolons or tabs"
     found = likely_phone_column(names, rows, region)
     if found is not None:
@@ -92,6 +92,12 @@ def no_phone_message(
         return f"{lacks}; if the numbers are in {quoted(found)}{letters} name that {what} {PHONE_COLUMN}"
     listed = ", ".join(quoted(name) for name in names[:8]) + (", …" if len(names) > 8 else "")
     return f"{lacks}; its {what}s are {listed or 'none'}: name the one that holds the numbers {PHONE_COLUMN}"
+
+
+def _apart(names: Sequence[str]) -> str | None:
+    """The mark that stands between the columns of a list which was read as one column."""
+    apart = _APART.match(names[0]) if len(names) == 1 else None
+    return None if apart is None else apart[1]
 
 
 def _mark_shown(mark: str) -> str:
@@ -103,7 +109,12 @@ def _mark_shown(mark: str) -> str:
 def likely_phone_column(
     names: Sequence[str], rows: Sequence[Sequence[str]], region: str | None
 ) -> str | None:
-    """The column whose cells are numbers, one that is called so before others; of an empty list, one called so."""
+    """The column whose cells are numbers, one that is called so before others; of an empty list, one called so.
+
+    None of a list whose columns were not told apart: its only cells are whole rows.
+    """
+    if _apart(names) is not None:
+        return None
     numbers = [_numbers(index, rows, region) for index in range(len(names))]
     called = [_called_so(name) for name in names]
     order = sorted(range(len(names)), key=lambda index: (called[index], numbers[index]), reverse=True)

@@ -44,7 +44,9 @@ class Service:
 
     def send(self, method: str, path: str, **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {key('operate')}"} | options.pop("headers", {})
-        return requests.request(method, f"{self.url}/api/v1{path}", headers=headers, timeout=60, **options)
+        return requests.request(
+            method, f"{self.url}/api/v1{path}", headers=headers, timeout=HANG_SECONDS, **options
+        )
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 from campaigns.contact_pages import BLOCK
 from migrations.runner import migrate
 from tests.integration.api.site import Site
+from tests.waiting import HANG_SECONDS
 
 MIGRATIONS = ["0021_contact_blocks", "0055_ended_so"]
 """The second marks by how a call ended, too."""
@@ -105,5 +106,5 @@ def test_what_had_ended_before_is_marked_while_others_end(site: Site, campaign_i
         release = gevent.spawn(migrate, url)
         gevent.sleep(0.1)
         writer.commit()
-        assert release.get(timeout=60) == MIGRATIONS
+        assert release.get(timeout=HANG_SECONDS) == MIGRATIONS
     assert marked(site, campaign_id) == ended(site, campaign_id)

@@ -14,7 +14,7 @@ from campaigns.lifecycle import complete_if_exhausted
 from models import db, rows, transaction
 from tests.integration.api.site import Site
 from tests.integration.dialer.one_campaign import due
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 AT = "2099-01-31T14:00:00.000Z"
 
@@ -162,5 +162,5 @@ def test_a_campaign_does_not_end_while_somebody_is_brought_back(site: Site) -> N
         contact_changes.change(key, "demo", contact_id, back, datetime.now(UTC), by="maria")
         ending = gevent.spawn(complete_if_exhausted, key)
         wait_until(lambda: rows("SELECT 1 FROM pg_locks WHERE NOT granted"), what="the end of the campaign")
-    assert ending.get(timeout=60) is False
+    assert ending.get(timeout=HANG_SECONDS) is False
     assert site.get(f"/campaigns/{campaign_id}").json["status"] == "running"

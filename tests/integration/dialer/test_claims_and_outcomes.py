@@ -25,7 +25,7 @@ from dialer.recovery.delivery_unknown import note
 from models import Agent, Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id, rows
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.one_campaign import claim, due, next_due, wanted
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 DIALER = "d0123456789ab"
 
@@ -369,7 +369,7 @@ def test_a_group_whose_connection_is_cut_is_written_by_the_next_attempt(world: W
         wait_until(lambda: rows(waits), "the group waiting for its call")
         rows(f"SELECT pg_terminate_backend(pid) FROM ({waits}) AS waiting")
         with pytest.raises(OperationalError):
-            writing.get(timeout=30)
+            writing.get(timeout=HANG_SECONDS)
     assert counts(campaign_id) == {"originated": 1}
     assert end(ended(call.call_id, "failed")).ended == {call.call_id}
     assert counts(campaign_id) == {"failed": 1}

@@ -19,6 +19,7 @@ from dialer.dispatch.plans import Plan
 from dialer.dispatch.slow_start import RampSteps
 from models import CampaignStatus, db, new_id, rows
 from tests.factories import World, make_campaign
+from tests.waiting import HANG_SECONDS
 
 
 def sql(statement: str, *values: Any) -> list[dict[str, Any]]:
@@ -313,6 +314,6 @@ def test_dialers_that_raise_several_at_once_wait_for_each_other_and_raise_each_o
     sql("UPDATE campaign_ramp SET since = now() - interval '1 min'")
     orders = [tuple((one, 0, 0) for one in order) for order in (made, made[::-1], made)]
     at_once = [gevent.spawn(ramps.write, RampSteps(doubled=order)) for order in orders]
-    gevent.joinall(at_once, timeout=60, raise_error=True)
+    gevent.joinall(at_once, timeout=HANG_SECONDS, raise_error=True)
     assert sum(bool(one.value) for one in at_once) >= 1
     assert {row["level"] for row in sql("SELECT level FROM campaign_ramp")} == {1}

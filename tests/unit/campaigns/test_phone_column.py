@@ -43,3 +43,8 @@ def test_the_column_that_is_called_so_goes_before_one_of_other_numbers(
 @pytest.mark.parametrize("name", ["Number", "Nummer", "Número", "номер"])
 def test_a_column_called_number_alone_is_one(name: str) -> None:
     assert likely_phone_column([name, "Kunde"], CELLS, "US") == name
+
+
+@pytest.mark.parametrize("header", ["phone_number^name", "phone_number   name", "phone_number|name"])
+def test_columns_that_were_not_told_apart_are_no_guess_for_the_numbers(header: str) -> None:
+    assert likely_phone_column([header], [[f"+1202555010{n}^Ann"] for n in range(3)], "US") is None

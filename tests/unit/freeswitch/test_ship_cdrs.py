@@ -442,7 +442,7 @@ def test_a_service_that_is_away_is_waited_for_and_a_new_key_is_taken_up(
         key.write_text("new-key\n")
         wait_until(lambda: not names(spool), what="an empty spool")
         process.terminate()
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=HANG_SECONDS)
     assert said.splitlines()[1:] == ["ship_cdrs: cannot deliver: HTTP 401", "ship_cdrs: delivering again"]
 
 
@@ -463,7 +463,7 @@ def test_a_wrong_command_line_is_one_sentence(spool: Path, options: list[str], s
         env={name: value for name, value in os.environ.items() if name != "CARILLON_CDR_KEY"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert done.returncode == 2
