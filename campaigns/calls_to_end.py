@@ -1,4 +1,5 @@
-"""Which calls have to end: those that were up or on their way when a halt, or `stop?hangup=true`, was asked for.
+"""Marks the calls that have to end: those that were up or on their way when a halt, or `stop?hangup=true`, was asked
+for.
 
 That is a state of each call's row (`hangup_at`), set by compare-and-set and read every second by whoever owns the
 call, until it is over: a message may be lost, a node away, a dialer not started yet. It stands when the halt is

@@ -43,7 +43,7 @@ class FaultPoint(StrEnum):
     DECIDED = "decided"
     """Recovery has its answer, and has not acted on it."""
     RESEND_CLAIMED = "resend_claimed"
-    """A never-seen send is to be repeated, and is not queued yet."""
+    """A call that its node never saw is to be resent, and is not queued yet."""
     CORRECTED = "corrected"
     """A late record is applied and not committed."""
     SLICE_CANCELLED = "slice_cancelled"

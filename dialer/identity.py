@@ -2,8 +2,8 @@
 
 The id is new with each start, and after each loss of the lease, and never used again. The lease says that it is
 alive; its senders ask `lease.valid()` before each write, so that a process that wakes after a stop sends at most the
-frame past its check. The session lock says that the process exists: only when it is gone too may anybody repeat a
-send of its. PostgreSQL may lose all locks at once (a restart, the crash of one backend, a failover); the unlogged
+frame past its check. The session lock says that the process exists: only when it is gone too may anybody resend
+a call of its. PostgreSQL may lose all locks at once (a restart, the crash of one backend, a failover); the unlogged
 table `session_lock` tells.
 """
 

@@ -158,7 +158,7 @@ class LiveCall:
 
     @property
     def may_have_left(self) -> bool:
-        """Whether an order of it may lie at its node: only under its own id is a repeat refused there."""
+        """Whether an order of it may lie at its node: only under its own id is it refused there when it is resent."""
         return self.resent or self.sent_at is not None or self.adopted_at is not None
 
     @property

@@ -1,4 +1,4 @@
-"""One dialer, from its first lease to its last: makes its parts, starts them and ends them.
+"""One dialer, from its first lease to its last: starts its parts, hands its calls over at its end, and ends them.
 
 Begins: identity (lock, lease, row), nodes, recorder, outbox, control bus, then the scheduler. Ends on SIGTERM, or
 once its identity is lost, in the opposite order: no new calls, what was written is acknowledged or else noted as of

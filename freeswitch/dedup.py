@@ -1,7 +1,7 @@
 """Duplicate guard for originates: a node refuses the second of one id, whoever sends it and however late it is read.
 
 FreeSWITCH refuses the id of a call that is up, and no other: an originate that lay in a socket's buffer until the
-call it was repeated for had ended would be a second call. So each counts itself in the node's own table of rates
+call it was resent for had ended would be a second call. So each counts itself in the node's own table of rates
 before its INVITE leaves, and one that is not the first there is ended at once. Observed on FreeSWITCH 1.11.3-dev: no
 INVITE leaves, no CHANNEL_CREATE comes; the job says `-ERR LOSE_RACE`, and CHANNEL_HANGUP_COMPLETE follows.
 """

@@ -50,8 +50,8 @@ class Permits:
     def after_commit(self, commit: Commit) -> None:
         """Free the slots of calls that are over; those of calls never sent are given back with their rates.
 
-        What its end says counts: one that shows itself while its repeat waits for a permit was sent. Those of a call
-        that may be up all the same stay taken (`maybe_live`).
+        What its end says counts: one that shows itself while it waits for a permit to be resent was sent. Those of
+        a call that may be up all the same stay taken (`maybe_live`).
         """
         ended = commit.ended
         over = [call for call in commit.over if ended[call.call_id].may_live is None]

@@ -1,4 +1,5 @@
-"""Nodes as dispatch sees them: load, caps, links opened and closed as the list of nodes changes.
+"""Which nodes are offered calls: those that are connected and have room, and are neither drained, deleted nor rested.
+Their caps, load and links, which are opened and closed as the list of nodes changes.
 
 Nodes come and go while calls are in progress, and no call pays for it: a node that is deleted or moved gets no new
 call, and its connection stays until its last call is over.

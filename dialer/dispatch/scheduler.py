@@ -153,7 +153,7 @@ class Scheduler:
         call.claimed_at = self.now()
         call.unsuppressed_at = asked_at
         call.closes(again.closes_in, asked_at)
-        self.send_queue.send_again(plan, call, again.custom_fields)
+        self.send_queue.resend(plan, call, again.custom_fields)
         if self._ended:
             # The greenlet withdrew what it had, and ended, while the row was written.
             self.send_queue.withdraw_all()

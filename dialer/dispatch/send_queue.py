@@ -153,7 +153,7 @@ class SendQueue:
         if request is not None:
             self._queue(call, request, permit)
 
-    def send_again(self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str]) -> None:
+    def resend(self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str]) -> None:
         """Send this call once more, as soon as there is a permit for it."""
         request = self._request(plan, call, custom_fields)
         if request is not None:
@@ -229,7 +229,7 @@ class SendQueue:
             queue = self._queues[call.node] = NodeQueue()
             node = call.node
             queue.greenlet = self.spawn(lambda: self._keep_sending(node))
-        # From now on recovery leaves it alone: repeated meanwhile, it would be taken back once it was sent from here.
+        # From now on recovery leaves it alone: resent meanwhile, it would be taken back once it was sent from here.
         call.enqueue()
         heapq.heappush(queue.heap, (permit.leaves_at, next(self._serial), call, request, permit))
         queue.signal.set()

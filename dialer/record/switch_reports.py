@@ -35,8 +35,8 @@ class SwitchReports:
     def refusal(self, result: JobResult, at: float, call: LiveCall) -> Ended | None:
         """The end of a call whose job failed without a channel; with one, its HANGUP_COMPLETE says more and comes.
 
-        Whether there was one is told by the channel's events, or by the cause. A repeated send is refused in the
-        same words when the first is alive, and a carrier may end a call with a cause that the switch has for its own
+        Whether there was one is told by the channel's events, or by the cause. A resend is refused in the same
+        words when the first is alive, and a carrier may end a call with a cause that the switch has for its own
         refusals: where there may have been events that nobody here heard, that is asked about.
         """
         if result.ok:

@@ -288,7 +288,7 @@ def _ended_unseen(call: LiveCall, cause: str, may_live: float | None = None) -> 
         return Verdict(RecoveryAction.CLOSE, Disposition.ANSWERED, cause, may_live=may_live)
     if call.refusal is not None and had_channel(call.refusal):
         evidence = Evidence(cause=call.refusal, progress=call.progress)
-        # That of a repeated send may mean that the first is alive.
+        # That of a resend may mean that the first is alive.
         return Verdict(
             RecoveryAction.CLOSE, dispose(evidence), call.refusal, may_live=may_live if call.resent else None
         )
