@@ -1,8 +1,7 @@
 """Makes every part of one dialer and wires them to one another.
 
 Nothing runs yet: `dialer/rounds.py` says when each has its turn, `dialer/process.py` begins and ends them. They are
-made in the order in which they need one another; what is made later is reached through a lambda. What one part cannot
-say to another itself is passed on here.
+made in the order in which they need one another; what is made later is reached through a lambda.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import gevent
 import structlog
 from gevent.event import Event as Signal
 from redis import Redis
@@ -72,14 +70,14 @@ from dialer.recovery.node_restart import NodeRestarts
 from dialer.recovery.reconciler import Reconciler
 from dialer.recovery.restored_database import DatabaseGuard
 from dialer.recovery.takeover import Takeover
+from dialer.refreshes import Refreshes
 from dialer.send_gate import SendGate
 from dialer.starts_and_deadlines import StartsAndDeadlines
 from dialer.suppressions import LOOK_SECONDS as SUPPRESSIONS_EVERY_SECONDS
 from dialer.suppressions import Suppressions
-from dialer.switch_listener import EventListener, LinkListener
+from dialer.switch_listener import SwitchListeners
 from dialer.tasks import Tasks
-from freeswitch.cluster import Cluster, LinkChange
-from freeswitch.events import Event
+from freeswitch.cluster import Cluster
 from limits.erasing import forget_number
 from limits.limiter import Limiter
 from limits.rate_cuts import Kind, RateCuts, Target
@@ -101,8 +99,8 @@ class Parts:
         prefix = settings.redis_prefix
         self._sound_folder = settings.sound_folder
         self.leaving: set[str] = set()
-        self.refreshing = Signal()
         self.ending = Signal()
+        self.switch_listeners = SwitchListeners()
         self.clock_gap = ClockGap(self.on_gap)
         self.live_calls = LiveCalls()
         self.send_gate = SendGate()
@@ -116,12 +114,16 @@ class Parts:
         self.read_pool = read_pool(settings.database_url)
         self.limiter = Limiter(redis, prefix, self.dialer_id)
         self.control_bus = ControlBus(redis, prefix)
-        self.cluster = Cluster([], self.dialer_id, on_event=self._on_event, on_link=self._on_link)
+        self.refreshes = Refreshes(self.control_bus.notify, self.tasks.once)
+        self.cluster = Cluster(
+            [], self.dialer_id, on_event=self.switch_listeners.on_event, on_link=self.switch_listeners.on_link
+        )
         self.turns = Turns(redis, prefix, self.dialer_id)
         self._wire_records(redis, prefix)
         self._wire_chores()
         self._wire_people(settings, redis, prefix)
         self._wire_capacity(settings, redis, prefix)
+        self._wire_nodes(settings)
         self._wire_dispatch(settings)
         self._wire_recovery()
         self._wire_orders(control_redis, prefix)
@@ -167,10 +169,10 @@ class Parts:
         )
         self.starts_and_deadlines = StartsAndDeadlines(
             self.dialer_id,
-            self.tell,
+            self.refreshes.tell,
             self.outbox.nudge,
             self.leftover_stops.go_on,
-            lambda work: gevent.spawn(self.tasks.guarded, work),
+            self.tasks.once,
             self._no_node_can_run,
         )
 
@@ -179,7 +181,7 @@ class Parts:
         self.abandon_guard = AbandonGuard(
             self.dialer_id,
             partial(self.turns.take, "abandoned", ABANDONED_EVERY_SECONDS),
-            self.tell,
+            self.refreshes.tell,
             self.outbox.nudge,
         )
         self.suppressions = Suppressions(
@@ -188,13 +190,13 @@ class Parts:
             NumberHash(settings.secret_key or ""),
             partial(self.turns.take, "suppressions", SUPPRESSIONS_EVERY_SECONDS),
             self.outbox.nudge,
-            self._lost_contacts,
+            lambda campaign_id: self.dispatch.exhausted(campaign_id),  # noqa: PLW0108
         )
         self.erasures = Erasures(
             self.dialer_id,
             partial(self.turns.take, "erasures", ERASURES_EVERY_SECONDS),
             self.outbox.nudge,
-            self._lost_contacts,
+            lambda campaign_id: self.dispatch.exhausted(campaign_id),  # noqa: PLW0108
             partial(erase_events, redis, prefix),
             partial(forget_number, redis, prefix),
         )
@@ -208,7 +210,7 @@ class Parts:
         self.gateway_breaker = GatewayBreaker(
             self.live_calls,
             lambda *change: self.dispatch.gateway_changed(*change),  # noqa: PLW0108  dispatch is made of it
-            self.refresh,
+            self.refreshes.here,
             lambda call: self.dispatch.board.way_of(call),  # noqa: PLW0108
             lambda calls: self.outcome_breaker.bring_back(calls),  # noqa: PLW0108
         )
@@ -216,7 +218,7 @@ class Parts:
             self.dialer_id,
             self.live_calls,
             lambda: self.dispatch.read_plans(),  # noqa: PLW0108
-            self.tell_all,
+            self.refreshes.everywhere,
             self.outbox.put,
             lambda campaign_id: self.dispatch.board.exempt(campaign_id),  # noqa: PLW0108
             lambda call: self.dispatch.board.way_of(call),  # noqa: PLW0108
@@ -225,27 +227,32 @@ class Parts:
         self.second_leg_probes = SecondLegProbes(
             self.cluster, self.live_calls, self.gateway_breaker, self.outcome_breaker
         )
-        self.gateway_pings = GatewayPings(self.cluster, self.tell_all, time.monotonic)
-        self.agent_breaker = AgentBreaker(self.tell_all)
-        self.node_needs = NodeNeeds(self.cluster, settings.sound_folder, self.turns.take, self.tell_all)
+        self.gateway_pings = GatewayPings(self.cluster, self.refreshes.everywhere, time.monotonic)
+        self.agent_breaker = AgentBreaker(self.refreshes.everywhere)
         self.backpressure = BackPressure(
             RateCuts(redis, prefix),
             self.live_calls,
             self._targets,
             lambda: self.dispatch.dialers[1],
-            self.refresh,
+            self.refreshes.here,
         )
         self.gateway_ends = GatewayEnds(self.dialer_id)
+
+    def _wire_nodes(self, settings: Settings) -> None:
+        """Which nodes there are, and what is wrong with one."""
         self.node_rests = NodeRests(self.live_calls)
         self.nodes_view = Nodes(
             settings.nodes, self.cluster, self.live_calls, self.backpressure.cps, self.node_rests
         )
+        self.node_needs = NodeNeeds(
+            self.cluster, settings.sound_folder, self.turns.take, self.refreshes.everywhere
+        )
         self.node_doctor = NodeDoctor(
             self.dialer_id,
             self.nodes_view.configured,
-            self._connected_core,
+            self.cluster.connected_core,
             partial(required_by_database, settings.sound_folder),
-            lambda work: gevent.spawn(self.tasks.guarded, work),
+            self.tasks.once,
         )
 
     def _wire_dispatch(self, settings: Settings) -> None:
@@ -280,7 +287,7 @@ class Parts:
             self.sender,
             self.node_orders,
             self.originate_builder,
-            self.refresh,
+            self.refreshes.here,
             self.backpressure.cps,
             self.gateway_breaker,
             self.outcome_breaker,
@@ -351,7 +358,7 @@ class Parts:
             self.control_bus,
             self.send_gate,
             self.calls_to_end,
-            self.refresh,
+            self.refreshes.here,
             self._on_handover,
             self.node_orders.wait_for_answers,
             # Whose statements the server ends soon, and that waits for no lock.
@@ -386,23 +393,19 @@ class Parts:
             self.node_health,
         )
         self.following.followers = (self.permits, self.dispatch, self.hangup_markers, self.gateway_ends)
-        self.event_listeners: tuple[EventListener, ...] = (
+        self.switch_listeners.events = (
             self.gateway_breaker,
             self.outcome_breaker,
             self.maybe_live,
             self.recorder,
         )
-        self.link_listeners: tuple[LinkListener, ...] = (
+        self.switch_listeners.links = (
             self.reconciler,
             self.maybe_live,
             self.calls_to_end,
             self.dispatch,
             self.node_doctor,
         )
-
-    def refresh(self) -> None:
-        """Read the plans again now."""
-        self.refreshing.set()
 
     @property
     def lost(self) -> bool:
@@ -427,16 +430,6 @@ class Parts:
         self.clock_gap.look()
         return not self.lost
 
-    def tell_all(self) -> None:
-        """Every dialer reads its plans again now; one that does not hear it does so within a second."""
-        self.tell(Topic.WAKE, {})
-
-    def tell(self, topic: Topic, payload: Mapping[str, object]) -> None:
-        """Have every process look at something now, this one first."""
-        self.refresh()
-        # Whoever says so has a group of outcomes to go on with, and a Redis that hangs is not to hold it up.
-        gevent.spawn(self.tasks.guarded, partial(self.control_bus.notify, topic, payload))
-
     def _check_database(self) -> None:
         if self.database_guard.check():
             self.outbox.nudge()
@@ -445,19 +438,10 @@ class Parts:
         self.leaving.add(dialer_id)
         self.lookout.others.set()
 
-    def _lost_contacts(self, campaign_id: str) -> None:
-        """Contacts of a campaign were cancelled, perhaps the last."""
-        self.dispatch.exhausted(campaign_id)
-
     def _no_node_can_run(self, due: DueStart) -> bool:
         with db.connection_context():
             wanted = wanted_by(due.campaign_id, due.tenant_id, self._sound_folder)
         return bool(missing(wanted, self.dispatch.living, time.time()))
-
-    def _connected_core(self, node: str) -> str | None:
-        """The run of FreeSWITCH that a node's link is up to; None where it is not."""
-        link = self.cluster.links.get(node)
-        return link.core_uuid if link is not None and link.connected else None
 
     def _targets(self) -> list[Target]:
         return [(Kind.NODE, name) for name in self.cluster.links] + self.dispatch.targets()
@@ -467,12 +451,3 @@ class Parts:
             self.lookout.records.set()
         else:
             self.control.on_message(topic, payload)
-
-    def _on_event(self, node: str, event: Event) -> None:
-        for listener in self.event_listeners:
-            listener.on_event(node, event)
-
-    def _on_link(self, change: LinkChange) -> None:
-        log.info("node_link", node=change.node, up=change.up, error=change.error)
-        for listener in self.link_listeners:
-            listener.on_link(change)

@@ -82,7 +82,7 @@ class Rounds:
         parts.tasks.whenever(parts.lookout.stops, self._while_ours(parts.leftover_stops.round))
         parts.tasks.whenever(parts.calls_to_end.wake, self._while_ours(parts.calls_to_end.round))
         parts.tasks.every(ROUND_SECONDS, parts.control.sync_halts, parts.control.lifted)
-        parts.tasks.every(ROUND_SECONDS, parts.lookout.round, parts.refreshing, REFRESH_GAP_SECONDS)
+        parts.tasks.every(ROUND_SECONDS, parts.lookout.round, parts.refreshes.wanted, REFRESH_GAP_SECONDS)
 
     def _start_people(self) -> None:
         """When, and whom."""

@@ -46,6 +46,10 @@ class Tasks:
         self._greenlets.append(greenlet)
         return greenlet
 
+    def once(self, task: Callable[[], object]) -> None:
+        """Run a task in a greenlet of its own, as `guarded` does."""
+        gevent.spawn(self.guarded, task)
+
     def every(
         self, seconds: float, task: Callable[[], object], sooner: Signal | None = None, gap: float = 0.0
     ) -> gevent.Greenlet[..., None]:

@@ -84,6 +84,11 @@ class Cluster:
         for link in self.links.values():
             link.release(dialer_id)
 
+    def connected_core(self, name: str) -> str | None:
+        """The run of FreeSWITCH that a node's link is up to; None where it is not."""
+        link = self.links.get(name)
+        return link.core_uuid if link is not None and link.connected else None
+
     def connected(self) -> list[NodeLink]:
         """The links that can take commands now."""
         return [link for link in self.links.values() if link.connected]

@@ -136,7 +136,7 @@ HANGUPS = (
         (f"{LOOKOUT}::test_a_halt_is_heeded_while_the_look_at_everything_else_waits",),
         (
             (
-                "parts.tasks.every(ROUND_SECONDS, parts.lookout.round, parts.refreshing, REFRESH_GAP_SECONDS)",
+                "parts.tasks.every(ROUND_SECONDS, parts.lookout.round, parts.refreshes.wanted, REFRESH_GAP_SECONDS)",
                 "parts.tasks.every(ROUND_SECONDS, lambda: (parts.lookout.round(), parts.control.sync_halts()))",
             ),
         ),

@@ -81,7 +81,7 @@ class Dialer:
         kill = [*self._identities.finishing, *process.reconciler.greenlets()]
         if self._greenlet is not None:
             kill.append(self._greenlet)
-        process.link_listeners = ()
+        process.switch_listeners.links = ()
         gevent.killall(kill, block=False)
         process.tasks.end(5.0)
         gevent.joinall(kill, timeout=5.0)

@@ -161,8 +161,8 @@ class StandsStill:
     def __init__(self, dialer: Dialer, node: SimulatedNode) -> None:
         self._node = node
         self._armed = True
-        process = dialer.process
-        process.event_listeners = (self, *process.event_listeners)
+        listeners = dialer.process.switch_listeners
+        listeners.events = (self, *listeners.events)
 
     def again(self) -> None:
         self._armed = True

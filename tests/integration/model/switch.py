@@ -206,6 +206,11 @@ class Cluster:
         for link in self.links.values():
             link.hears.discard(dialer_id)
 
+    def connected_core(self, name: str) -> str | None:
+        """The run of the switch that a node's link is up to."""
+        link = self.links.get(name)
+        return link.core_uuid if link is not None and link.connected else None
+
     def connected(self) -> list[Link]:
         """The links that are up."""
         return [link for link in self.links.values() if link.connected]
