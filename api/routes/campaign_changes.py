@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from flask import Response, request
 
 from api import notify, times
@@ -67,29 +70,9 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
         check_concurrency(body["max_concurrent_calls"], services())
     expected = _expected()
     with transaction():
-        try:
+        with _refusals():
             campaign_log.acting(current_caller().key_name)
             held = changes.change(found_id, current_caller().tenant_id, body, times.utcnow(), expected)
-        except CampaignNotFoundError as error:
-            raise not_found("Campaign") from error
-        except changes.StaleError as error:
-            raise ApiError(412, str(error), headers={"ETag": f'"{error.current}"'}) from error
-        except BudgetExceededError as error:
-            raise conflict(str(error), "budget_exceeded") from error
-        except (
-            SingleCallError,
-            changes.CampaignEndedError,
-            schedule_changes.StartFixedError,
-            window_changes.WindowNotPossibleError,
-            policy_choice.PolicyNotPossibleError,
-        ) as error:
-            raise conflict(str(error)) from error
-        except (
-            schedule_changes.ScheduleRefusedError,
-            WindowRefusedError,
-            policy_choice.KeyColumnError,
-        ) as error:
-            raise ApiError(400, str(error)) from error
         changed = campaign_or_404(found_id)
     try:
         if held:
@@ -102,6 +85,33 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
         if body.keys() & {"scheduled_at", "keep_open"}:
             notify.publish_later(services(), found_id, WEB)
     return campaign_answer(changed)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What may be wrong with a change, as HTTP."""
+    try:
+        yield
+    except CampaignNotFoundError as error:
+        raise not_found("Campaign") from error
+    except changes.StaleError as error:
+        raise ApiError(412, str(error), headers={"ETag": f'"{error.current}"'}) from error
+    except BudgetExceededError as error:
+        raise conflict(str(error), "budget_exceeded") from error
+    except (
+        SingleCallError,
+        changes.CampaignEndedError,
+        schedule_changes.StartFixedError,
+        window_changes.WindowNotPossibleError,
+        policy_choice.PolicyNotPossibleError,
+    ) as error:
+        raise conflict(str(error)) from error
+    except (
+        schedule_changes.ScheduleRefusedError,
+        WindowRefusedError,
+        policy_choice.KeyColumnError,
+    ) as error:
+        raise ApiError(400, str(error)) from error
 
 
 def _expected() -> set[str] | None:

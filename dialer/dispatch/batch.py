@@ -193,42 +193,10 @@ class Batch:
 
     def _ask_with(self, waiting: Sequence[Waiting], choices: Sequence[Choice]) -> list[Permit | Denied]:
         """The answers for `choices`; those for `waiting` are acted on. All in one question."""
-        again: list[tuple[Waiting, PermitRequest]] = []
-        names = {node.name for node in self.offered}
-        for item in waiting:
-            plan = self.send_queue.plan(item.call.campaign_id)
-            gateway = None if plan is None else plan.gateway(item.call.gateway_id)
-            if (
-                plan is None
-                or gateway is None
-                or item.call.node not in names
-                or not _same_leg(plan, item.call)
-            ):
-                self.send_queue.withdraw(item.call, delay=AGAIN_SECONDS)
-                continue
-            caps = caps_of(plan, gateway)
-            request = PermitRequest(
-                item.call.call_id,
-                item.call.phone_number,
-                caps,
-                (item.call.node,),
-                item.may_have_left,
-                plan.caps_on(item.call.phone_number),
-            )
-            again.append((item, request))
-        fresh = [
-            PermitRequest(
-                str(new_id()),
-                choice.candidate.due.phone_number,
-                caps_of(choice.plan, choice.gateway),
-                [name for name in self.order() if self._may_take(choice.plan, name)],
-                number_caps=choice.plan.caps_on(choice.candidate.due.phone_number),
-            )
-            for choice in choices
-        ]
-        if not again and not fresh:
+        again = self._requests_again(waiting)
+        requests = [*(request for _, request in again), *map(self._first_request, choices)]
+        if not requests:
             return []
-        requests = [*(request for _, request in again), *fresh]
         self.asked_at = self.now()
         answers = self.limiter.acquire(
             self.offered, requests, lead=self.timing.lead, horizon=self.timing.horizon
@@ -251,6 +219,43 @@ class Batch:
             else:
                 item.ask_at = self.now() + answer.retry_after
         return answers[len(again) :]
+
+    def _requests_again(self, waiting: Sequence[Waiting]) -> list[tuple[Waiting, PermitRequest]]:
+        """What is asked for calls that have to have another permit; those that cannot leave any more as they were
+        claimed go back."""
+        found: list[tuple[Waiting, PermitRequest]] = []
+        names = {node.name for node in self.offered}
+        for item in waiting:
+            plan = self.send_queue.plan(item.call.campaign_id)
+            gateway = None if plan is None else plan.gateway(item.call.gateway_id)
+            if (
+                plan is None
+                or gateway is None
+                or item.call.node not in names
+                or not _same_leg(plan, item.call)
+            ):
+                self.send_queue.withdraw(item.call, delay=AGAIN_SECONDS)
+                continue
+            request = PermitRequest(
+                item.call.call_id,
+                item.call.phone_number,
+                caps_of(plan, gateway),
+                (item.call.node,),
+                item.may_have_left,
+                plan.caps_on(item.call.phone_number),
+            )
+            found.append((item, request))
+        return found
+
+    def _first_request(self, choice: Choice) -> PermitRequest:
+        """What is asked for a contact that is to be claimed, under the id that its call will have."""
+        return PermitRequest(
+            str(new_id()),
+            choice.candidate.due.phone_number,
+            caps_of(choice.plan, choice.gateway),
+            [name for name in self.order() if self._may_take(choice.plan, name)],
+            number_caps=choice.plan.caps_on(choice.candidate.due.phone_number),
+        )
 
     def _may_take(self, plan: Plan, node: str) -> bool:
         """Whether a node may connect a campaign's people to its agent: it has a share of that one's gateway."""

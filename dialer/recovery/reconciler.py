@@ -239,6 +239,10 @@ class Reconciler:
                 self.node_restarts.bound(link, call, answer.alive)
         elif answer is not None and is_gone(call, answer):
             call.gone_since = call.gone_since or self.now()
+        self._act(call, link, verdict)
+
+    def _act(self, call: LiveCall, link: NodeLink | None, verdict: Verdict) -> None:
+        """Do what was decided."""
         if verdict.act is RecoveryAction.KILL and link is not None:
             log.warning("call_overdue", call_id=call.call_id, node=call.node)
             link.api(uuid_kill(call.call_id), timeout=ASK_SECONDS)
