@@ -244,7 +244,7 @@ def _dialers() -> Dialers:
     try:
         return living_dialers()
     except CoordinationError as error:
-        log.warning("roster_unavailable", reason=str(error))
+        log.warning("membership_unavailable", reason=str(error))
         return {}
 
 
