@@ -30,7 +30,8 @@ class Hangup(NamedTuple):
     the action of an answered call could not run (`action_proofs`). `invited` is False where the node ended it before
     an INVITE left, `no_codec` where what the far end offered had no codec in common with the node's. `second_leg` is
     what became of the leg by which a bridge was to reach an agent, None where there was none, and `second_leg_status`
-    the final response by which that leg failed.
+    the final response by which that leg failed. `originate_seconds` is the limit of what an unanswered call may take
+    that it was sent with, None where it had none.
     """
 
     cause: str
@@ -55,6 +56,7 @@ class Hangup(NamedTuple):
     no_codec: bool = False
     second_leg: str | None = None
     second_leg_status: int | None = None
+    originate_seconds: int | None = None
 
 
 def hangup_from_variables(variables: JsonEvent) -> Hangup | None:
@@ -109,6 +111,7 @@ def hangup_from_event(event: JsonEvent) -> Hangup:
         and not get("variable_rtp_use_codec_name"),
         second_leg=second_leg,
         second_leg_status=second_leg_status,
+        originate_seconds=number(get("variable_originate_timeout")) or None,
     )
 
 

@@ -76,6 +76,11 @@ def endpoint(template: str, number: str) -> str:
     return checked_endpoint(filled)
 
 
+def most_seconds(ring_seconds: int, pdd_seconds: int = DEFAULT_PDD_SECONDS) -> int:
+    """For how long a call may be up without an answer."""
+    return pdd_seconds + ring_seconds + 1
+
+
 def originate(request: OriginateRequest) -> Command:
     """The `bgapi originate` of a call, with the Job-UUID that filters and adoption rely on.
 
@@ -106,7 +111,7 @@ def _own_variables(request: OriginateRequest) -> dict[str, str]:
         "sip_cid_type": _caller_id_type(request.caller_id_header),
         "ignore_early_media": "true",
         "leg_progress_timeout": str(pdd),
-        "originate_timeout": str(pdd + ring + 1),
+        "originate_timeout": str(most_seconds(ring, pdd)),
         "outbound_redirect_fatal": "true",
         "execute_on_ring": ring_timer,
         "execute_on_pre_answer": ring_timer,

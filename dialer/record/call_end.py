@@ -17,7 +17,7 @@ from dialer.live_calls import LiveCall
 from dialer.record.outcome_rows import Ended
 from freeswitch.causes import HANGUP_CAUSES
 from freeswitch.hangup import Hangup
-from freeswitch.originate import DEFAULT_PDD_SECONDS
+from freeswitch.originate import DEFAULT_PDD_SECONDS, most_seconds
 from models import ContactStatus
 
 Elsewhere = Callable[[LiveCall], bool]
@@ -69,7 +69,8 @@ def lacked_media(ended: Ended) -> bool:
 def hung_up(call: LiveCall, at: float, hangup: Hangup, elsewhere: Elsewhere = nowhere) -> Ended:
     """The end of a call as its HANGUP_COMPLETE, or its node's record of it, tells it."""
     answered = hangup.answered or call.answered_at is not None
-    known = _evidence(hangup, answered, call.progress, late_timer=_ran_late(hangup, call))
+    late = _ran_late(hangup, most_seconds(call.ring_seconds))
+    known = _evidence(hangup, answered, call.progress, late_timer=late)
     other = may_fail_over(known) and elsewhere(call)
     following = _following(call, dispose(known), refused=without_port(known), elsewhere=other)
     told = _told(call.call_id, following, hangup, answered=answered, sent_age=_sent_age(call, at))
@@ -83,10 +84,11 @@ def from_cdr(call_id: str, hangup: Hangup, *, answered: bool, progress: bool) ->
     """What a node's record says of a call that was closed without it. Nobody is called again for that, whatever its
     campaign says of retries.
 
-    `answered` and `progress` are what was known when it was closed.
+    `answered` and `progress` are what was known when it was closed. How long it may have rung stands in the record.
     """
     answered = answered or hangup.answered
-    disposition = dispose(_evidence(hangup, answered, progress))
+    late = hangup.originate_seconds is not None and _ran_late(hangup, hangup.originate_seconds)
+    disposition = dispose(_evidence(hangup, answered, progress, late_timer=late))
     status = ContactStatus.COMPLETED if disposition in REACHED else ContactStatus.FAILED
     return _told(call_id, Next(status, disposition, True), hangup, answered=answered, sent_age=None)
 
@@ -107,14 +109,16 @@ def _certain_seconds(call: LiveCall) -> int | None:
     return max(0, int(call.lost_at - call.answered_at))
 
 
-def _ran_late(hangup: Hangup, call: LiveCall) -> bool:
-    """Whether one of the node's own timers for an unanswered call ran later than it can on a node that runs.
+def _ran_late(hangup: Hangup, longest: int) -> bool:
+    """Whether one of the node's own timers for an unanswered call, which may be up for `longest` seconds, ran later
+    than it can on a node that runs.
 
     A node that stood still runs its timers before it reads what came meanwhile, and so hangs up on who had answered.
     """
     if hangup.cause not in TIMER_CAUSES or hangup.sip_reason or hangup.sip_status not in (None, 487):
         return False
-    longest = call.ring_seconds + 1 if hangup.progress else DEFAULT_PDD_SECONDS + call.ring_seconds + 1
+    if hangup.progress:
+        longest -= DEFAULT_PDD_SECONDS
     if hangup.cause == "PROGRESS_TIMEOUT":
         longest = DEFAULT_PDD_SECONDS + 1
     lasted = hangup.ring_ms if hangup.progress else hangup.duration_ms

@@ -65,6 +65,26 @@ def test_a_timer_that_ran_late_is_the_nodes_fault(hangup: Hangup, disposition: s
         assert ended.delay >= 600
 
 
+@pytest.mark.parametrize(
+    ("hangup", "limit", "disposition", "cause"),
+    [
+        (timed_out(31.0), 46, "no_answer", "NO_ANSWER"),
+        (timed_out(32.5), 46, "node_fault", "TIMER_RAN_LATE"),
+        (timed_out(32.5), 61, "no_answer", "NO_ANSWER"),
+        (timed_out(48.0, progress=False), 46, "node_fault", "TIMER_RAN_LATE"),
+        (timed_out(18.0, "PROGRESS_TIMEOUT", progress=False), 46, "node_fault", "TIMER_RAN_LATE"),
+        (timed_out(90.0), None, "no_answer", "NO_ANSWER"),
+    ],
+    ids=["rang out", "late", "may ring longer", "no ring, late", "silent, late", "written by somebody else"],
+)
+def test_a_record_that_comes_late_says_so_too_by_the_limit_that_its_call_had(
+    hangup: Hangup, limit: int | None, disposition: str, cause: str
+) -> None:
+    known = hangup._replace(originate_seconds=limit)
+    ended = from_cdr("call", known, answered=False, progress=False)
+    assert (ended.disposition, ended.cause, ended.status) == (disposition, cause, "failed")
+
+
 def test_a_node_without_media_disturbed_the_person_and_is_at_fault() -> None:
     ended = end_of(make_hangup("INCOMPATIBLE_DESTINATION", answered=False, sip_status=None, progress=False))
     assert (ended.disposition, ended.cause, ended.status) == ("node_fault", "NO_MEDIA", "pending")

@@ -14,7 +14,7 @@ from freeswitch.events import ChannelEvent, event_from_json
 from freeswitch.hangup import hangup_from_variables
 from freeswitch.protocol import FrameDecoder, decode_json
 from tests.unit.freeswitch import samples
-from tests.unit.freeswitch.transcripts import recordings, server_streams
+from tests.unit.freeswitch.transcripts import hangups, recordings, server_streams
 
 
 def variables_of(event: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +64,15 @@ def test_of_every_recorded_end_too() -> None:
                     assert hangup_from_variables(variables_of(event)) == told.hangup
                     compared += 1
     assert compared > 100
+
+
+def test_the_limit_that_the_call_had_stands_in_it_as_a_node_recorded_it() -> None:
+    ends = [end.originate_seconds for end in hangups("67_timeouts_gateway_hole")]
+    assert 45 in ends
+    assert hangup_from_variables({"hangup_cause": "NO_ANSWER"}) is not None
+    unlimited = hangup_from_variables({"hangup_cause": "NO_ANSWER", "originate_timeout": "abc"})
+    assert unlimited is not None
+    assert unlimited.originate_seconds is None
 
 
 def test_without_a_cause_it_is_no_end() -> None:
