@@ -19,6 +19,7 @@ import phonenumbers
 
 from campaigns import log_bounds
 from campaigns.number_hash import ERASED, NumberHash
+from campaigns.numbering_plans import may_go_on
 from campaigns.suppressed_contacts import Cancelled, cancel_all
 from campaigns.suppressions import ANY_CAMPAIGN, NOTE
 from cooperative import let_others_run
@@ -42,7 +43,7 @@ WITH entered AS (
     VALUES (%(id)s, %(tenant)s, %(any)s, %(digest)s, %(secret)s, '{SOURCE}', %(by)s)
     ON CONFLICT (digest, scope, campaign_id) WHERE digest IS NOT NULL DO UPDATE SET expires_at = NULL RETURNING id
 ), noted AS ({NOTE.format(entries="entered")})
-DELETE FROM suppression WHERE scope = %(tenant)s AND number = %(number)s"""
+DELETE FROM suppression WHERE scope = %(tenant)s AND (number = %(number)s OR prefix = %(whole)s)"""
 _ASK = """
 INSERT INTO erasure (id, tenant_id, number, created_by) VALUES (%(id)s, %(tenant)s, %(number)s, %(by)s)
 ON CONFLICT (tenant_id, number) WHERE done_at IS NULL DO UPDATE SET number = excluded.number RETURNING id"""
@@ -185,6 +186,8 @@ def ask(tenant_id: str, number: str, by: str, number_hash: NumberHash) -> uuid.U
         "digest": number_hash(number),
         "secret": number_hash.mark,
         "number": number,
+        # As a prefix it is of nobody else where no other number begins with it.
+        "whole": None if may_go_on(number) else number,
         "by": by,
     }
     db.execute_sql(_HASHED, asked)

@@ -175,6 +175,12 @@ def country_code(number: str) -> str:
     return _code_of(number[1:]) or ""
 
 
+def may_go_on(number: str) -> bool:
+    """Whether longer numbers may begin with a number in E.164, as in Germany those of a house begin with its own."""
+    plan = _plan_of(number, None)
+    return plan is None or not plan.too_long(f"{number[1 + len(plan.code) :]}0")
+
+
 def is_whole(written: str, region: str | None) -> bool:
     """Whether `written`, as for `dialled`, is a valid number by itself, a premium-rate one or not."""
     if not (written.removeprefix("+").isdigit() and written.isascii()):

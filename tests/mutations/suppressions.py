@@ -11,6 +11,7 @@ GATE = "tests/unit/dialer/test_send_gate.py"
 
 ADDITIONS = "tests/integration/api/test_additions.py"
 CLONES = "tests/integration/api/test_clones.py"
+PRIVACY = "tests/integration/api/test_privacy.py"
 ERASURES = "tests/integration/dialer/test_erasures.py"
 
 FORGOTTEN = (
@@ -69,6 +70,22 @@ FORGOTTEN = (
         '"true" if name == CALLED else value',
         "value",
         ("tests/integration/api/test_cdr.py::test_the_number_that_was_called_is_not_kept",),
+    ),
+    Mutation(
+        "prefix keeps an erased number",
+        "the do-not-call list shows the whole number of somebody whose data was erased",
+        "campaigns/erasure.py",
+        "(number = %(number)s OR prefix = %(whole)s)",
+        "number = %(number)s",
+        (f"{PRIVACY}::test_a_prefix_that_is_the_whole_number_goes_where_it_is_nobody_elses",),
+    ),
+    Mutation(
+        "erasure of a house's number",
+        "whoever asked that nobody of a house is called is forgotten when one of its numbers is erased",
+        "campaigns/erasure.py",
+        "None if may_go_on(number) else number",
+        "number",
+        (f"{PRIVACY}::test_a_prefix_that_is_the_whole_number_goes_where_it_is_nobody_elses",),
     ),
     Mutation(
         "stored answers keep the number",

@@ -31,6 +31,17 @@ def test_a_number_is_suppressed_at_once_by_its_hash_alone(site: Site) -> None:
     assert site.get(path, role="admin").json["status"] == "done"
 
 
+def test_a_prefix_that_is_the_whole_number_goes_where_it_is_nobody_elses(site: Site) -> None:
+    """In Germany other numbers begin with it: these would be called without it."""
+    house = "+493012345678"
+    for prefix in (ANN, ANN[:-1], house):
+        entered(site, prefix=prefix)
+    for number in (ANN, house):
+        assert site.post("/privacy/erase", json={"number": number}, role="admin").status_code == 202
+    assert [one["prefix"] for one in about(site, ANN)] == [ANN[:-1], None]
+    assert [one["prefix"] for one in about(site, house)] == [house, None]
+
+
 def test_numbers_that_were_erased_under_another_secret_are_told_at_the_start(site: Site) -> None:
     site.post("/privacy/erase", json={"number": ANN}, role="admin")
     with capture_logs() as lines:
