@@ -31,7 +31,8 @@ ACTIONS: Mapping[str, str] = {
     "contact_changed": "Somebody changed one contact: `contact_id`; `changes` have what it was before and is now.",
     "called_again": "Somebody had `contacts` called again whose last calls had ended with one of `dispositions`.",
     "contacts_cancelled": "`cancelled` contacts are not called any more: `reason` is never_open, where neither its "
-    "window nor the law leaves an hour for them.",
+    "window nor the law leaves an hour for them, suppressed, where they are on a do-not-call list or were erased, or "
+    "expired, where their expires_at has come.",
     "held": "Nothing of it is dialled until that is over: `reason` is the blocked_reason.",
     "let_go": "What held it is over.",
     "taken_away": "Something that it uses was changed or taken away; calls that were claimed before do not leave.",
@@ -45,6 +46,12 @@ ACTIONS: Mapping[str, str] = {
 THINNED = "thinned"
 LASTING = ("created", "started", "stopped", "completed", "failed", "deleted", "purged")
 """What a campaign became: each happens to it a few times at most, and stays in its log for good."""
+
+NOTE_CANCELLED = """
+    INSERT INTO campaign_log (campaign_id, action, reason, details)
+    SELECT campaign_id, 'contacts_cancelled', '{reason}', jsonb_build_object('cancelled', count(*))
+    FROM {cancelled} GROUP BY campaign_id ORDER BY campaign_id"""
+"""A step of a statement that cancels contacts by itself: notes at each campaign how many of its were."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 
+from campaigns.campaign_log import NOTE_CANCELLED
 from campaigns.dispositions import EXPIRED
 from models import rows, transaction
 
@@ -32,7 +33,7 @@ EXPIRE = f"""
         SELECT campaign_id, %s, -count(*), count(*) FROM expired GROUP BY campaign_id ORDER BY campaign_id
         ON CONFLICT (campaign_id, lane) DO UPDATE SET pending = campaign_count.pending + excluded.pending,
             cancelled = campaign_count.cancelled + excluded.cancelled
-    )
+    ), noted AS ({NOTE_CANCELLED.format(reason=EXPIRED, cancelled="expired")})
     SELECT campaign_id, count(*) AS n FROM expired GROUP BY campaign_id"""
 """Cancels a slice of those who wait and have expired, and tells of it."""
 

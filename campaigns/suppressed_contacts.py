@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from campaigns.campaign_log import NOTE_CANCELLED
 from campaigns.dispositions import SUPPRESSED
 from campaigns.further_numbers import goes_on, has_other, opens_for
 from campaigns.suppression_match import BINDS, EVERY_CAMPAIGN, EVERYBODY, suppressed
@@ -116,7 +117,7 @@ _CANCEL = f"""{_FREE.format(other="{other}", whom="{whom}", still="{still}")}, c
     SELECT campaign_id, %(lane)s, -count(*), count(*) FROM cancelled GROUP BY campaign_id ORDER BY campaign_id
     ON CONFLICT (campaign_id, lane) DO UPDATE SET pending = campaign_count.pending + excluded.pending,
         cancelled = campaign_count.cancelled + excluded.cancelled
-)
+), noted AS ({NOTE_CANCELLED.format(reason=SUPPRESSED, cancelled="cancelled")})
 SELECT campaign_id::text, count(*)::int AS n FROM cancelled GROUP BY campaign_id"""
 CANCEL_CONCERNED = _CANCEL.format(other=_HAS_OTHER, whom=_CONCERNED, still=_STILL)
 """Cancels whom entries concern and who has no other number."""

@@ -50,6 +50,8 @@ REASONS: Final[Mapping[str, str]] = {
     "exhausted": "nobody was left to call",
     "deadline": "its time had come",
     "never_open": "neither its calling hours nor the law leaves an hour for them",
+    "suppressed": "they are not to be called",
+    "expired": "the time until which they were to be called is over",
 }
 COUNTED: Final[Mapping[str, tuple[str, str]]] = {
     "contacts_added": ("added", "added {}"),

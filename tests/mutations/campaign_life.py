@@ -121,6 +121,32 @@ FED = (
         ),
     ),
     Mutation(
+        "suppressed without a word",
+        "a do-not-call entry empties a list, and its campaign's log says nothing of it",
+        "campaigns/suppressed_contacts.py",
+        '), noted AS ({NOTE_CANCELLED.format(reason=SUPPRESSED, cancelled="cancelled")})',
+        ")",
+        (
+            (
+                "tests/integration/dialer/test_suppressions.py"
+                "::test_the_log_of_a_campaign_says_that_people_were_taken_off_its_list"
+            ),
+        ),
+    ),
+    Mutation(
+        "expired without a word",
+        "people are not called since their time is over, and the campaign's log says nothing of it",
+        "campaigns/expiry.py",
+        '), noted AS ({NOTE_CANCELLED.format(reason=EXPIRED, cancelled="expired")})',
+        ")",
+        (
+            (
+                "tests/integration/dialer/test_fed_campaigns.py"
+                "::test_who_has_expired_is_cancelled_with_his_reason_and_nobody_else"
+            ),
+        ),
+    ),
+    Mutation(
         "restored without a word",
         "a campaign whose start a restored database keeps back does not say since when",
         "migrations/0062_restored_in_log.py",

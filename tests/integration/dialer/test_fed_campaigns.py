@@ -123,6 +123,8 @@ def test_who_has_expired_is_cancelled_with_his_reason_and_nobody_else(world: Wor
         campaign_id,
     )
     assert [(row["disposition"], row["attempt"]) for row in told] == [("expired", 1), ("expired", None)]
+    noted = change("SELECT by, reason, details FROM campaign_log WHERE campaign_id = %s", campaign_id)
+    assert (None, "expired", {"cancelled": 2}) in [tuple(row.values()) for row in noted]
 
 
 def test_a_campaign_of_which_the_last_expire_is_over_and_all_of_it_is_told(

@@ -233,6 +233,36 @@ def test_whom_a_claim_had_to_leave_is_cancelled_where_he_is_suppressed(world: Wo
     assert dispositions(campaign_id)[THIRD] == ("pending", None)
 
 
+def test_the_log_of_a_campaign_says_that_people_were_taken_off_its_list(world: World) -> None:
+    campaign_id, other = make_campaign(world, 3), make_campaign(world, 1)
+    suppress(prefix="+141555600", expires_in="-1 s")
+    everything()
+    assert log_of(campaign_id) == []
+    suppress(number=SECOND)
+    everything()
+    suppress(digest=HASH(THIRD), news=False)
+    cancel_named(DIALER, [_id_of(campaign_id, THIRD)], [THIRD], [HASH(THIRD)])
+    assert log_of(campaign_id) == [(None, "suppressed", {"cancelled": 1})] * 2
+    assert log_of(other) == []
+
+
+def log_of(campaign_id: uuid.UUID) -> list[tuple[Any, ...]]:
+    with db.connection_context():
+        found = rows(
+            "SELECT by, reason, details FROM campaign_log WHERE campaign_id = %s AND action = 'contacts_cancelled'",
+            campaign_id,
+        )
+    return [tuple(row.values()) for row in found]
+
+
+def _id_of(campaign_id: uuid.UUID, number: str) -> str:
+    with db.connection_context():
+        (found,) = rows(
+            "SELECT id::text FROM contact WHERE campaign_id = %s AND phone_number = %s", campaign_id, number
+        )
+    return str(found["id"])
+
+
 def test_the_entries_of_a_tenant_are_its_own(world: World) -> None:
     other = make_world("other", "+14155550199")
     ours, theirs = make_campaign(world, 1), make_campaign(other, 1)

@@ -85,6 +85,8 @@ def test_why_it_was_held_is_said_in_full() -> None:
     assert read(never.words) == (
         "Off its list for good: 3 people: neither its calling hours nor the law leaves an hour for them."
     )
+    gone = told(entry("contacts_cancelled", by=None, reason="suppressed", details={"cancelled": 1}))
+    assert read(gone.words) == "Off its list for good: 1 person: they are not to be called."
     one = told(
         entry("contact_changed", details={"contact_id": "c", "changes": {"status": ["failed", "pending"]}})
     )
