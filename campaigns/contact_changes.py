@@ -27,7 +27,8 @@ LANE = f"{WEB}:contacts"
 _LOCK = """
     SELECT status, single_call FROM campaign WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE"""
 _CONTACT = """
-    SELECT status, zone_group, next_attempt_at FROM contact WHERE campaign_id = %s AND id = %s FOR UPDATE"""
+    SELECT status, zone_group, next_attempt_at, left(phone_number, 1) <> '+' AS erased
+    FROM contact WHERE campaign_id = %s AND id = %s FOR UPDATE"""
 # The last part only has what moved told: a contact that stays pending has no new state, and nobody hears of it.
 _CHANGE = """
     WITH was AS (
@@ -65,6 +66,7 @@ _CHANGE = """
 _ONE = _CHANGE.format(which="id = %(contact)s")
 _SOME = _CHANGE.format(
     which="position > %(after)s AND position <= %(until)s AND disposition = ANY(%(dispositions)s)"
+    " AND left(phone_number, 1) = '+'"
 )
 _LAST = "SELECT coalesce(max(position), 0) AS last FROM contact WHERE campaign_id = %s"
 # Written, so that dialers look at the campaign at once: they know a campaign by its row.
@@ -151,6 +153,8 @@ def change(
         # It is so already: what was said of its time stands.
         return {}
     if asked.to is ContactStatus.PENDING:
+        if found[0]["erased"]:
+            raise ContactRefusedError("Contact was erased; nobody knows its number any more.")
         never = openings.why_never(campaign_id, found[0]["zone_group"])
         if never is not None:
             raise ContactRefusedError(f"Contact can never be called: {never}.")

@@ -48,6 +48,14 @@ FORGOTTEN = (
         (f"{ERASURES}::test_an_erased_contact_is_never_called",),
     ),
     Mutation(
+        "erased contact brought back",
+        "somebody who was erased waits for a call that never comes, and keeps his campaign from its end",
+        "campaigns/contact_changes.py",
+        """    " AND left(phone_number, 1) = '+'"\n""",
+        "",
+        ("tests/integration/api/test_contacts.py::test_nobody_brings_back_who_was_erased",),
+    ),
+    Mutation(
         "another tenant's data erased",
         "one tenant erases what another keeps",
         "campaigns/erasure.py",

@@ -89,6 +89,21 @@ def test_a_callback_that_is_due_goes_first_also_of_who_was_reached(site: Site) -
     assert counts(site, campaign_id) == {"total": 3, "pending": 3}
 
 
+def test_nobody_brings_back_who_was_erased(site: Site) -> None:
+    """Nobody would be called, and the campaign would not end before the time of a callback."""
+    campaign_id = site.in_state("running")
+    fail(site, campaign_id, busy=2)
+    first, second, _ = contacts(site, campaign_id)
+    site.sql("UPDATE contact SET phone_number = 'erased:' || id WHERE id = %s", first["id"])
+    for body in ({"next_attempt_at": AT}, {"status": "pending"}):
+        refused = patch(site, campaign_id, first["id"], **body)
+        assert (refused.status_code, refused.text[:20]) == (409, "Contact was erased; ")
+    again = site.post(f"/campaigns/{campaign_id}/retry", json={"dispositions": ["busy"]})
+    assert again.json == {"contacts": 1}
+    assert [one["status"] for one in contacts(site, campaign_id)] == ["failed", "pending", "pending"]
+    assert patch(site, campaign_id, second["id"], next_attempt_at=AT).status_code == 200
+
+
 def test_busy_and_no_answer_again_in_one_request(site: Site, monkeypatch: Any) -> None:
     monkeypatch.setattr(contact_changes, "SLICE", 2)
     campaign_id = site.in_state("running", 6)
