@@ -6,12 +6,12 @@ What trips it, and brings back who tripped it, is the dialers' (`dialer/capacity
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TypedDict, cast
+from typing import TypedDict
 
 from campaigns.call_outcomes import CauseCount
-from models import rows
+from models import rows, rows_as
 
 MOST_RETURNS = 2
 """So often a contact comes back: one whose number is dead for good trips a breaker each time."""
@@ -68,7 +68,7 @@ class HeldCalls(TypedDict):
 
 def held(campaign_id: uuid.UUID) -> list[HeldCalls]:
     """What is held of a campaign's calls now, on the connection that the caller holds."""
-    return [_told(row) for row in rows(_HELD, campaign_id)]
+    return [_told(row) for row in rows_as(HeldCalls, _HELD, campaign_id)]
 
 
 def some_may_come_back(campaign_id: uuid.UUID) -> bool:
@@ -84,6 +84,11 @@ def exempt(campaign_id: uuid.UUID, by: str) -> datetime | None:
     return found[0]["at"] if found else None
 
 
-def _told(row: Mapping[str, object]) -> HeldCalls:
-    named = {name: row[name] or None for name in ("gateway_id", "prefix", "caller_id")}
-    return cast("HeldCalls", dict(row) | named)
+def _told(row: HeldCalls) -> HeldCalls:
+    """What is not named is empty in the table."""
+    return {
+        **row,
+        "gateway_id": row["gateway_id"] or None,
+        "prefix": row["prefix"] or None,
+        "caller_id": row["caller_id"] or None,
+    }

@@ -65,7 +65,7 @@ class EpochStore:
             "list[Any]", lua.run_job(self.redis, script, [self.keys.epoch, *keys], {**job, "epoch": epoch})
         )
         if answer[0] == "epoch":
-            self._remember(cast(str, answer[1]))
+            self._remember(answer[1])
             raise EpochChangedError
         if answer[0] == "no_redis":
             self._epoch = None

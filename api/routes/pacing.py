@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypedDict, cast
+from typing import TypedDict
 
 from flask import Response
 from marshmallow import fields
@@ -138,12 +138,11 @@ def get_pacing(query: PacingValues, campaign_id: str) -> Response:
         terms = Terms.of(found_id)
     gateways = rates_now(Kind.GATEWAY, {route.id: route.cps for route in terms.gateways})
     nodes = [Configured(node["cps"], node["rate_now"]) for node in nodes_taking_calls()]
-    return json_answer(
-        {
-            "from": asked.start,
-            "to": asked.end,
-            "step_seconds": asked.step_seconds,
-            "pacing": cast("object", steps),
-            "rates": cast("object", pace_rates.rates(terms, nodes, gateways)),
-        }
-    )
+    told: dict[str, object] = {
+        "from": asked.start,
+        "to": asked.end,
+        "step_seconds": asked.step_seconds,
+        "pacing": steps,
+        "rates": pace_rates.rates(terms, nodes, gateways),
+    }
+    return json_answer(told)

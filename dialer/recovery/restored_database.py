@@ -109,8 +109,7 @@ class DatabaseGuard:
                 why = why_restored(system, newest, noted, known)
                 paused = [] if why is None else pause_all(REASON, self._dialer_id)
                 waiting = [] if why is None else schedules.hold_restored()
-                fresh = why is not None or noted is None
-                lineage = secrets.token_hex(8) if fresh else cast(Noted, noted).lineage
+                lineage = secrets.token_hex(8) if why is not None or noted is None else noted.lineage
                 db.execute_sql(_NOTE, {"system": system, "lineage": lineage})
         if why is not None:
             log.error("database_restored", why=why, campaigns=len(paused), scheduled=len(waiting))
