@@ -129,6 +129,16 @@ def _list_of_another_program(board: Board) -> None:
     mine: FilePayload = {"name": "mine.csv", "mimeType": "text/csv", "buffer": rows.encode()}
     with board.opened(WIDE) as (_, page):
         page.goto(f"{board.url}/campaigns/new")
+        hours, before = (
+            page.get_by_label("Lately: within so many hours"),
+            page.get_by_label("A number that was there"),
+        )
+        expect(hours).to_be_hidden()
+        before.select_option("recent")
+        hours.fill("24")
+        # What is typed there goes with that choice alone.
+        before.select_option("list")
+        expect(hours).to_be_hidden()
         page.get_by_label("Name").fill("Another program's")
         page.get_by_label("List", exact=True).set_input_files(mine)
         page.get_by_role("button", name="Look at the list first").click()

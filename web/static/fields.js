@@ -57,5 +57,7 @@ function nest(data) {
     const usual = "needsZone" in document.getElementById("upload").dataset;
     if (!usual && !data.get("purpose") && data.get("policy_packs") !== "on") data.delete("time_zone");
   }
+  // They are seen, and said, with “lately” alone.
+  if (data.get("duplicates") !== "recent") data.delete("duplicates_hours");
   if (Object.keys(rules).length) data.set("retry_rules", JSON.stringify(rules));
 }
