@@ -62,6 +62,7 @@ from tables.gateways import (
     CallerIdHeader,
     Gateway,
     GatewayCount,
+    GatewayLogEntry,
     GatewayPrefix,
 )
 from tables.suppressions import Erasure, Halt, Suppression, SuppressionNews, SuppressionPrefixLength
@@ -106,6 +107,7 @@ __all__ = [
     "FindingCode",
     "Gateway",
     "GatewayCount",
+    "GatewayLogEntry",
     "GatewayPrefix",
     "Halt",
     "Idempotency",
@@ -137,7 +139,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 67
+SCHEMA_VERSION = 68
 """The last migration of this release: what its processes need the database to have."""
 
 TABLES: tuple[type[Table], ...] = (
@@ -146,4 +148,5 @@ TABLES: tuple[type[Table], ...] = (
     CampaignPace, GatewayPrefix, Breaker, BreakerTally, ContactToken, CampaignLogEntry, BoardSession,
     BoardLink, Suppression, SuppressionPrefixLength, SuppressionNews, Erasure, CampaignZone, Opening,
     RecentOutcome, AbandonCount, NodeExamination, NodeFinding, GatewayCount,
+    GatewayLogEntry,
 )  # fmt: skip

@@ -106,6 +106,20 @@ class GatewayCount(Table):
         primary_key = CompositeKey("since", "gateway_id", "lane", "sip_status", "cause")
 
 
+class GatewayLogEntry(Table):
+    """What somebody did with a gateway, never changed (`campaigns/gateway_log.py`). `by` is the name of a key."""
+
+    id = BigAutoField()
+    gateway_id = UUIDField()
+    at = DateTimeTZField()
+    by = TextField()
+    action = TextField()
+    changes = BinaryJSONField(default=dict, index=False)
+
+    class Meta:
+        table_name = "gateway_log"
+
+
 class Breaker(Table):
     """Calls that are held since most of their like end suspiciously, until a probe gets through: by a gateway to one
     destination, or of one caller id; what does not matter is empty. `probe_at` is when the next may try it,

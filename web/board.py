@@ -17,6 +17,7 @@ from web import (
     cluster_page,
     contact_pages,
     defaults_page,
+    gateway_page,
     halt_page,
     list_doctor,
     new_campaign,
@@ -94,7 +95,7 @@ FILTERS: Final = {
 }
 PAGES: Final = (
     breaker_page, call_again_page, calls_page, campaign_list, campaign_page, campaign_settings, cluster_page,
-    contact_pages, defaults_page, halt_page, list_doctor, new_campaign, number_page, pace_page, pages,
+    contact_pages, defaults_page, gateway_page, halt_page, list_doctor, new_campaign, number_page, pace_page, pages,
     preflight_page, reports_page, settings_pages, sign_in, suppression_pages, tenant_pages, trial_pages,
 )  # fmt: skip
 """Imported for the routes that they add."""

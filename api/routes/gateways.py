@@ -27,7 +27,7 @@ from api.routes.reduced_rates import rates_now
 from api.schemas import identifier, quoted
 from api.services import services
 from api.transactions import transaction
-from campaigns import gateway_counts, taken_away
+from campaigns import gateway_counts, gateway_log, taken_away
 from campaigns.gateway_counts import LastHour
 from campaigns.taken_away import Held
 from coordination.topics import Topic
@@ -132,7 +132,9 @@ def create_gateway(body: GatewayValues) -> Response:
     def work() -> object:
         _check_others(body, None)
         with unique(f"A gateway named {quoted(body['name'])} exists."):
-            return GatewaySchema().dump(_told([insert(Gateway, **body)], Known({}, {}))[0])
+            gateway = insert(Gateway, **body)
+        gateway_log.note(gateway.id, "created", current_caller().key_name)
+        return GatewaySchema().dump(_told([gateway], Known({}, {}))[0])
 
     return idempotency.once(work, idempotency.body_hash(body)).response()
 
@@ -162,8 +164,10 @@ def patch_gateway(body: GatewayValues, gateway_id: str) -> dict[str, object]:
     with transaction():
         _check_others(body, gateway_id)
         gateway = get_or_404(Gateway, gateway_id, "Gateway", lock=True)
+        before = gateway_log.settings_of(gateway)
         with unique(f"A gateway named {quoted(body.get('name'))} exists."):
             gateway = update(gateway, body)
+        gateway_log.note_changes(gateway, before, current_caller().key_name)
         if "prefixes" in body:
             # What it told apart by the former ones is not told apart any more.
             rows(FORGET_PREFIXES, gateway.id)
@@ -187,6 +191,7 @@ def resume_gateway(gateway_id: str) -> dict[str, object]:
         gateway = get_or_404(Gateway, gateway_id, "Gateway", lock=True)
         gateway = update(gateway, RESUMED)
         rows(FORGET_PREFIXES, gateway.id)
+        gateway_log.note(gateway.id, "resumed", current_caller().key_name)
         known = _known(gateway)
     notify.dialers(services(), Topic.WAKE, {})
     return _told([gateway], known)[0]
@@ -212,6 +217,7 @@ def delete_gateway(gateway_id: str) -> Response:
                 f"Gateway {quoted(used['name'])} fails over to it; it cannot be deleted.", "in_use"
             )
         rows("UPDATE gateway SET deleted_at = now() WHERE id = %s", gateway.id)
+        gateway_log.note(gateway.id, "deleted", current_caller().key_name)
 
     return idempotency.deleted(work)
 

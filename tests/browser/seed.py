@@ -202,6 +202,7 @@ def _named(site: Site, tenant: str) -> dict[str, list[str]]:
     entries = site.get("/suppressions", tenant=tenant, role="admin").json["suppressions"]
     site.sql("UPDATE suppression SET created_at = %s WHERE created_at > %s", NOW - timedelta(days=1), NOW)
     agents = site.get("/agents", tenant=tenant).json["agents"]
+    gateways = site.get("/gateways", tenant=tenant).json["gateways"]
     entry = next(one["id"] for one in entries if not one["erased"])
     (call,) = site.sql(
         "SELECT id::text AS id FROM call WHERE tenant_id = %s AND state = 'ended' ORDER BY id LIMIT 1", tenant
@@ -211,6 +212,7 @@ def _named(site: Site, tenant: str) -> dict[str, list[str]]:
         "suppression_id": [entry],
         "erasure_id": [erasure],
         "agent_id": [agents[0]["id"]],
+        "gateway_id": [gateways[0]["id"]],
         "call_id": [call["id"]],
     }
 

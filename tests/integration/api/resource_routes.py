@@ -129,6 +129,7 @@ ROUTES = [
     Route("GET", "/gateways/{spare}", "operate", 200, tables=("gateway",), what="Gateway"),
     Route("PATCH", "/gateways/{spare}", "platform", 200, {"cps": 5}, tables=("gateway",), what="Gateway"),
     Route("POST", "/gateways/{spare}/resume", "platform", 200, tables=("gateway",), what="Gateway"),
+    Route("GET", "/gateways/{spare}/log", "platform", 200, tables=("gateway", "gateway_log"), what="Gateway"),
     Route("DELETE", "/gateways/{spare}", "platform", 204, tables=("gateway", "phone_number"), what="Gateway"),
     Route("GET", "/nodes", "operate", 200, tables=("node", "node_drain")),
     Route("GET", "/dialers", "platform", 200, tables=("dialer",)),

@@ -306,6 +306,40 @@ def test_a_paused_gateway_says_why_and_can_be_resumed(site: Site) -> None:
     assert ask(site, "POST", f"/gateways/{gateway_id}/resume").status_code == 200
 
 
+def test_what_was_done_with_a_gateway_is_told_with_who_did_it_and_what_was_before(site: Site) -> None:
+    gateway_id = gateway(site, cps=40)
+    path = f"/gateways/{gateway_id}"
+
+    def told() -> list[tuple[str, dict[str, Any]]]:
+        log = ask(site, "GET", f"{path}/log").json["gateway_log"]
+        assert {one["by"] for one in log} == {"platform key"}
+        assert all(one["at"].endswith("Z") for one in log)
+        return [(one["action"], one["changes"]) for one in log]
+
+    assert told() == [("created", {})]
+    # What is said again as it is, or is refused, happened not.
+    assert ask(site, "PATCH", path, json={"cps": 40}).status_code == 200
+    assert ask(site, "PATCH", path, json={"cps": 20, "name": "trunk"}).status_code == 409
+    assert len(told()) == 1
+    secret = "sofia/gateway/other/{number}"
+    assert ask(site, "PATCH", path, json={"cps": 20, "prefixes": ["+1"]}).status_code == 200
+    assert ask(site, "PATCH", path, json={"channels": 5, "dial_string": secret}).status_code == 200
+    assert ask(site, "POST", f"{path}/resume").status_code == 200
+    assert told() == [
+        ("resumed", {}),
+        ("changed", {"channels": [None, 5], "dial_string": [None, None]}),
+        ("changed", {"cps": [40, 20], "prefixes": [[], ["+1"]]}),
+        ("created", {}),
+    ]
+    page = ask(site, "GET", f"{path}/log?limit=1&offset=1").json
+    assert (page["total"], [one["action"] for one in page["gateway_log"]]) == (4, ["changed"])
+    assert site.get(f"{path}/log", role="admin").status_code == 403
+    assert ask(site, "DELETE", path).status_code == 204
+    (last,) = site.sql("SELECT action, by FROM gateway_log WHERE gateway_id = %s ORDER BY id DESC LIMIT 1",
+                       uuid.UUID(gateway_id))  # fmt: skip
+    assert last == {"action": "deleted", "by": "platform key"}
+
+
 def test_an_operator_of_a_tenant_sees_gateways_without_what_is_the_platforms_own(site: Site) -> None:
     secret = "sofia/gateway/carrier/{number}"
     body = {"name": "carrier", "dial_string": secret, "cost": 0.5}

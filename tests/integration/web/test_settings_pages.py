@@ -287,6 +287,34 @@ def test_a_gateway_says_what_refused_its_calls_in_the_last_hour(site: Site) -> N
     assert "12 of 3,400 503 no room at the carrier: 10 the gateway is down: 2 all numbers" in said
 
 
+def test_the_calls_that_a_gateway_may_have_are_changed_and_the_change_is_told(site: Site) -> None:
+    platform = Browser(site, "platform")
+    (gateway,) = [one for one in site.get("/gateways").json["gateways"] if one["name"] == "trunk"]
+    path = f"/cluster/gateways/{gateway['id']}"
+    assert f'href="{path}"' in platform.get("/cluster").text
+    assert "Nothing since this is written down." in platform.text(path)
+    for cps, channels in (("40", "100"), ("20", "")):
+        assert platform.post(path, cps=cps, channels=channels).status_code == 303
+    told = site.get(f"/gateways/{gateway['id']}", role="platform").json
+    assert (told["cps"], told["channels"]) == (20, None)
+    said = platform.text(path)
+    assert "platform key changed it. calls a second: 40 → 20 calls at once: 100 → no limit" in said
+    refused = platform.post(path, cps="0", channels="many")
+    assert (refused.status_code, 'value="many"' in refused.text) == (400, True)
+    assert 'role="alert"' in refused.text
+    admin = Browser(site, "admin")
+    assert (admin.get(path).status_code, admin.post(path, cps="1").status_code) == (403, 403)
+    assert platform.post("/cluster/gateways/nothing", cps="1").status_code == 404
+    # A dial string may hold a password.
+    secret = {"dial_string": "sofia/gateway/secret/{number}"}
+    assert (
+        site.request("PATCH", f"/gateways/{gateway['id']}", role="platform", json=secret).status_code == 200
+    )
+    said = platform.text(path)
+    assert "platform key changed it and where its calls go." in said
+    assert "sofia" not in said
+
+
 def test_without_redis_the_cluster_says_what_is_not_known_and_the_rest_stands(site: Site) -> None:
     settings = site.services.settings
     site.use(settings=replace(settings, nodes=NODES))
