@@ -139,11 +139,13 @@ WHERE campaign_id = %s AND line > %s AND line <= %s
     AND regexp_replace(raw || ' ' || reason, '[^0-9]', '', 'g') LIKE '%%' || %s || '%%'"""
 _LAST_LINE = 2**31 - 1
 _ANSWERS_END = "SELECT key FROM idempotency WHERE tenant_id = %s AND key > %s ORDER BY key OFFSET %s LIMIT 1"
-# Whoever sends that request again is told that it was another, and nothing is made of it anew.
+# Whoever sends that request again is told that it was another, and nothing is made of it anew. The warnings of a list
+# quote what looks misread in it, a name for instance, without the number beside it.
 _ERASE_ANSWERS = f"""
 UPDATE idempotency SET body = '', body_hash = '{ERASED}'
 WHERE tenant_id = %(tenant)s AND key > %(after)s AND (%(end)s::text IS NULL OR key <= %(end)s)
-    AND {_WRITTEN.format(text="body")}"""
+    AND ({_WRITTEN.format(text="body")} OR body ~ '"warnings": *[[] *"'
+        AND EXISTS (SELECT FROM unnest(%(campaigns)s::text[]) AS named (id) WHERE strpos(body, named.id) > 0))"""
 _DONE = "UPDATE erasure SET number = NULL, done_at = now() WHERE id = %s AND done_at IS NULL"
 
 
@@ -299,8 +301,8 @@ def with_notes(tenant_id: str) -> list[list[uuid.UUID]]:
 
 
 def erase_answers(erasure: OpenErasure, found: Found) -> None:
-    """Erase the stored answers that have its number, or another of its contacts, a slice in a transaction of its
-    own."""
+    """Erase the stored answers that have its number, or another of its contacts, or quote from a list that has one of
+    these, a slice in a transaction of its own."""
     for number in (erasure.number, *found.others):
         after: str | None = ""
         while after is not None:
@@ -308,7 +310,7 @@ def erase_answers(erasure: OpenErasure, found: Found) -> None:
                 ends = rows(_ANSWERS_END, erasure.tenant_id, after, ANSWERS_SLICE - 1)
                 end = ends[0]["key"] if ends else None
                 asked = {"tenant": erasure.tenant_id, "digits": _digits(number), "after": after, "end": end}
-                db.execute_sql(_ERASE_ANSWERS, asked)
+                db.execute_sql(_ERASE_ANSWERS, asked | {"campaigns": list(found.campaigns)})
             after = end
             let_others_run()
 

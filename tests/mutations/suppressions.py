@@ -24,6 +24,14 @@ FORGOTTEN = (
         (f"{ERASURES}::test_who_stores_a_list_meanwhile_is_waited_for",),
     ),
     Mutation(
+        "answer that quotes a person",
+        "the name of somebody whose data was erased is still in an answer that is kept for a request sent again",
+        "campaigns/erasure.py",
+        """OR body ~ '"warnings": *[[] *"'""",
+        """OR body ~ '"no warnings": *[[] *"'""",
+        (f"{ERASURES}::test_a_stored_answer_that_quotes_from_a_list_of_the_person_goes_too",),
+    ),
+    Mutation(
         "erased while a call is up",
         "an outcome is told and kept of somebody whose data is said to be erased",
         "campaigns/erasure.py",

@@ -255,6 +255,31 @@ def test_what_was_quoted_of_a_person_goes_too(world: World, redis: Redis) -> Non
     assert [one["id"] for one in kept] == [others]
 
 
+def test_a_stored_answer_that_quotes_from_a_list_of_the_person_goes_too(world: World, redis: Redis) -> None:
+    """A list's warnings have a name that looked misread, and not the number."""
+    theirs, others = fill(world, redis), make_campaign(world, 0)
+    quotes = ["first_name holds 'Zo\u00c3\u00ab', which looks like 'Zo\u00eb' encoded twice"]
+    with db.connection_context():
+        for key, (campaign_id, warnings) in {
+            "theirs": (theirs, quotes),
+            "without": (theirs, []),
+            "others": (others, quotes),
+        }.items():
+            answer = {"id": str(campaign_id), "import": {"warnings": warnings}}
+            rows(
+                "INSERT INTO idempotency (tenant_id, key, route, body_hash, status, body)"
+                " VALUES (%s, %s, 'r', 'h', 201, %s)",
+                world.tenant_id,
+                key,
+                orjson.dumps(answer).decode(),
+            )
+    ask(world)
+    eraser(redis).round()
+    with db.connection_context():
+        gone = {row["key"] for row in rows("SELECT key FROM idempotency WHERE body = ''")}
+    assert gone & {"theirs", "without", "others"} == {"theirs"}
+
+
 def test_single_calls_at_which_nothing_was_noted_are_not_looked_through(world: World) -> None:
     listed = make_campaign(world, 0)
     _, noted, was_noted, trial = (make_campaign(world, 0, single_call=True) for _ in range(4))
