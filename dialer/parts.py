@@ -64,6 +64,8 @@ from dialer.record.outbox import LEFTOVERS_SECONDS, Outbox
 from dialer.record.outcome_rows import record_pool
 from dialer.record.recorder import Recorder
 from dialer.recovery.audit import Audit
+from dialer.recovery.half_commits import EVERY_SECONDS as HALF_COMMITS_EVERY_SECONDS
+from dialer.recovery.half_commits import HalfCommits
 from dialer.recovery.hangup_markers import LOOK_SECONDS, HangupMarkers
 from dialer.recovery.maybe_live import MaybeLiveSlots
 from dialer.recovery.node_restart import NodeRestarts
@@ -153,6 +155,7 @@ class Parts:
     def _wire_chores(self) -> None:
         """What any dialer does for all, and what comes at its time."""
         self.housekeeping = Housekeeping(partial(self.turns.take, "housekeeping", EVERY_SECONDS))
+        self.half_commits = HalfCommits(partial(self.turns.take, "half_commits", HALF_COMMITS_EVERY_SECONDS))
         self.leftover_stops = LeftoverStops(
             self.dialer_id, partial(self.turns.take, "leftover_stops", STOPS_EVERY_SECONDS), self.outbox.nudge
         )

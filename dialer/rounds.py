@@ -21,6 +21,7 @@ from dialer.housekeeping import EVERY_SECONDS
 from dialer.identity import purge_locks
 from dialer.node_doctor import LOOK_SECONDS as NODES_EVERY_SECONDS
 from dialer.parts import ROUND_SECONDS, Parts
+from dialer.recovery.half_commits import EVERY_SECONDS as HALF_COMMITS_EVERY_SECONDS
 from dialer.recovery.hangup_markers import TRY_LOOK_SECONDS
 from dialer.recovery.restored_database import BEAT_SECONDS
 
@@ -75,6 +76,7 @@ class Rounds:
         self._every(TRY_LOOK_SECONDS, parts.hangup_markers.look)
         self._every(CALLS_EVERY_SECONDS, parts.audit.calls)
         self._every(SLOTS_EVERY_SECONDS, parts.audit.slots)
+        self._every(HALF_COMMITS_EVERY_SECONDS, parts.half_commits.round)
 
     def _start_orders(self) -> None:
         """What others order."""

@@ -14,9 +14,13 @@ from api.transactions import WORK_SECONDS
 from database_pool import GONE_SECONDS, KNOWS_TRANSACTION_TIMEOUT
 from dialer.errors import DATABASE_AWAY
 from dialer.record import outcome_rows
+from dialer.recovery.half_commits import HalfCommits
 from models import IDLE_SECONDS, connect, open_pool, rows
 from tests import pools
 from tests.waiting import wait_until
+
+LOCKED = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND pid <> pg_backend_pid()"
+"""Transactions that have written."""
 
 
 def test_a_process_that_stands_still_in_a_transaction_gives_its_rows_back(database_url: str) -> None:
@@ -51,11 +55,60 @@ def test_a_process_that_is_stopped_between_two_writes_of_one_commit_gives_its_ro
     pools.close(pool)
 
 
+def test_where_the_server_ends_no_half_commit_another_dialer_does(database_url: str) -> None:
+    """As beside PostgreSQL before 17, which has no `transaction_timeout`."""
+    pool, shared = open_pool(database_url, 1), connect(database_url)
+    ending = HalfCommits(lambda: True, longest_seconds=0.1, silent_seconds=0.1)
+
+    def half() -> Iterator[tuple[str, tuple[object, ...]]]:
+        yield "UPDATE tenant SET name = 'after' WHERE id = 't'", ()
+        wait_until(lambda: other.execute(LOCKED).fetchone() == (1,), "the lock of the half that came")
+        with shared.connection_context():
+            wait_until(lambda: ending.end() == 1, "its end")
+        yield "SELECT 1", ()
+
+    with psycopg.connect(database_url, autocommit=True) as other:
+        other.execute("INSERT INTO tenant (id, name) VALUES ('t', 'before')")
+        with pytest.raises(DATABASE_AWAY), pool.connection_context():
+            pool.run_together(half())
+        assert other.execute("SELECT name FROM tenant").fetchone() == ("before",)
+    pools.close(pool)
+    pools.close(shared)
+
+
+def test_no_whole_transaction_no_upload_and_no_other_program_s_is_ended(database_url: str) -> None:
+    shared = connect(database_url)
+    ending = HalfCommits(lambda: True, longest_seconds=-60.0, silent_seconds=-60.0)
+    ending.round()
+    ours = f"{database_url}?application_name=carillon"
+    waiting = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE pid = ANY(%s) AND state = 'active' AND wait_event = 'ClientRead'"""
+    with (
+        psycopg.connect(ours) as idle,
+        psycopg.connect(ours) as sends,
+        psycopg.connect(database_url) as others,
+        shared.connection_context(),
+    ):
+        idle.execute("SELECT FROM tenant FOR UPDATE")
+        both = [sends.info.backend_pid, others.info.backend_pid]
+        with others.pipeline(), sends.cursor().copy("COPY tenant (id, name) FROM STDIN") as copy:
+            found = others.execute("SELECT 1")
+            copy.write_row(("t", "sent"))
+            wait_until(lambda: shared.execute_sql(waiting, (both,)).fetchone() == (2,), "both half way")
+            assert ending.end() == 0
+            copy.write_row(("u", "sent"))
+        sends.commit()
+        assert found.fetchone() == (1,)
+        assert others.execute("SELECT count(*) FROM tenant").fetchone() == (2,)
+        assert idle.execute("SELECT 1").fetchone() == (1,)
+    pools.close(shared)
+
+
 def half_sent(other: psycopg.Connection[Any]) -> Iterator[tuple[str, tuple[object, ...]]]:
     """A statement, and another that comes only once its rows are somebody else's."""
     yield "UPDATE tenant SET name = 'after' WHERE id = 't'", ()
-    locked = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND pid <> pg_backend_pid()"
-    wait_until(lambda: other.execute(locked).fetchone() == (1,), "the lock of the half that came")
+    wait_until(lambda: other.execute(LOCKED).fetchone() == (1,), "the lock of the half that came")
     assert other.execute("SELECT name FROM tenant WHERE id = 't' FOR UPDATE").fetchone() == ("before",)
     yield "SELECT 1", ()
 

@@ -93,6 +93,14 @@ CONNECTIONS = (
         ),
     ),
     Mutation(
+        "uploads ended as half commits",
+        "who looks for half commits ends the upload of a list as well",
+        "dialer/recovery/half_commits.py",
+        " AND query !~* '^\\\\s*copy '",
+        "",
+        (f"{TRANSACTIONS}::test_no_whole_transaction_no_upload_and_no_other_program_s_is_ended",),
+    ),
+    Mutation(
         "commits of the recorder unbounded",
         "the recorder's half commits are nobody's to end",
         "dialer/record/outcome_rows.py",
