@@ -19,6 +19,7 @@ from api.paging import Page
 from api.resources import id_or_404
 from api.routes.campaign_body import create_from_request
 from api.routes.campaign_fields import EXAMPLE_BODY, CampaignBody, CampaignForm
+from api.routes.campaign_outcome_schemas import EXAMPLE_OUTCOMES
 from api.routes.campaign_query_schemas import (
     CampaignFilters,
     CampaignQuery,
@@ -28,7 +29,6 @@ from api.routes.campaign_query_schemas import (
 )
 from api.routes.campaign_schemas import (
     EXAMPLE_CAMPAIGN,
-    EXAMPLE_OUTCOMES,
     CampaignList,
     CampaignSchema,
     OneCampaignSchema,

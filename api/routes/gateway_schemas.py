@@ -11,7 +11,7 @@ import marshmallow as ma
 from api import schemas
 from api.resources import Patch
 from api.routes import dial_strings
-from api.routes.campaign_schemas import CauseSchema
+from api.routes.campaign_outcome_schemas import CauseSchema
 from models import CallerIdFormat, CallerIdHeader
 
 CAP_MAX = 100_000

@@ -14,7 +14,8 @@ from api.errors import conflict
 from api.idempotency import body_hash, once
 from api.json_rows import stored_json
 from api.resources import id_or_404
-from api.routes.campaign_schemas import EXAMPLE_BREAKER, EXAMPLE_CAMPAIGN, OneCampaignSchema
+from api.routes.campaign_outcome_schemas import EXAMPLE_BREAKER
+from api.routes.campaign_schemas import EXAMPLE_CAMPAIGN, OneCampaignSchema
 from api.routes.campaigns import NOT_FOUND, campaign_or_404, one_campaign
 from api.services import services
 from api.times import to_rfc3339
