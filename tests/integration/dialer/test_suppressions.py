@@ -13,6 +13,7 @@ import pytest
 from campaigns import suppressed_contacts
 from campaigns.number_hash import NumberHash
 from campaigns.suppressed_contacts import cancel_named, cancel_slice, in_calls
+from campaigns.suppression_match import suppressed
 from dialer import lookout
 from dialer.dispatch.claims import Claimed, claim_again
 from dialer.record.outcome_rows import write
@@ -101,6 +102,20 @@ def test_a_claim_calls_nobody_who_is_suppressed(world: World) -> None:
         assert numbers(claim(campaign_id)) == called, entry
         with db.connection_context():
             rows("DELETE FROM suppression")
+
+
+def test_however_long_the_lists_are_a_number_is_one_page_of_an_index(world: World) -> None:
+    asked = suppressed("%(number)s", tenant="'demo'", campaign="%(any)s::uuid", digest="%(digest)s::bytea")
+    with db.connection_context():
+        for kind, made in (("number", "'+1' || 2000000000 + n"), ("digest", "sha256(n::text::bytea)")):
+            rows(
+                f"INSERT INTO suppression (id, scope, {kind}, source, created_by)"
+                f" SELECT gen_random_uuid(), 'demo', {made}, 'test', 'test' FROM generate_series(1, 20000) AS n"
+            )
+        rows("ANALYZE suppression")
+    plan = explained(f"SELECT {asked}", {"number": FIRST, "any": uuid.UUID(int=0), "digest": HASH(FIRST)})
+    assert "suppression_number_hash" in plan
+    assert "suppression_digest_hash" in plan
 
 
 def test_an_entry_of_one_campaign_leaves_the_others_alone(world: World) -> None:
