@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from anyascii import anyascii
 
-from campaigns.column_names import PHONE_COLUMN
+from campaigns.column_names import PHONE_COLUMN, name_words
 from campaigns.errors import NumberRefused, quoted
 from campaigns.numbers import phone_number
 
@@ -20,22 +20,25 @@ _WORDS = frozenset(
     """
     phone phones phonenumber telephone tel telno cell cellphone cellular mobile mobilephone mob msisdn contactnumber
     contactno contactnum e164 whatsapp landline callerid gsm
-    telefon telefonnummer telefonnr telnr rufnummer handy handynummer handynr mobil mobilnummer mobiltelefon festnetz
-    telefono teléfono telefonos teléfonos celular móvil movil
-    téléphone telephones portable fixe
-    telefone telemóvel telemovel
+    ph telefon telefonnummer telefonnr telnr rufnummer rufnr mobilfunknummer festnetznummer kontakttelefon
+    rückrufnummer handy handynummer handynr mobil mobilnummer mobiltelefon festnetz
+    tfno telefónico telefonico telefono teléfono telefonos teléfonos celular móvil movil
+    tél téléphone telephones portable fixe
+    fone telefone telemóvel telemovel
     cellulare
     telefoon telefoonnummer mobiel mobieltje telefonnummer telefonszám mobiltelefonnummer puhelin puhelinnumero
     matkapuhelin telefonu komórka komórkowy kom
     телефон телефона телефоны тел мобильный моб сотовый мобільний τηλέφωνο κινητό
-    cep telefonu telefón telefoni tlf điện thoại telepon hp
-    טלפון נייד سلفون هاتف الهاتف جوال الجوال موبايل المحمول تلفن फ़ोन फोन मोबाइल นัมเบอร์
-    """.split()  # noqa: SIM905 - sorted by language
+    cep telefonu telefonní telefón telefónne telefoni tlf telp điện thoại telepon hp
+    טלפון נייד سلفون هاتف الهاتف جوال الجوال موبايل الموبايل المحمول تلفن تلفون
+    التليفون फ़ोन फोन मोबाइल दूरभाष นัมเบอร์
+    """.casefold().split()  # sorted by language
 )
 # They say nothing of what is numbered (a customer is, too); alone, it may be the number that is called.
 _NEUTRAL = frozenset(
     """
-    number numbers num nr no nummer numer numero número numéro номер numara nomor số رقم of de di du do da van
+    number numbers num nr no nummer numer numero número numéro номер numara nomor số رقم नंबर číslo
+    of de di du do da van
     """.split()  # noqa: SIM905
 )
 _PARTS = (
@@ -44,6 +47,8 @@ _PARTS = (
     "電話",
     "手機",
     "携帯",
+    "联系方式",
+    "연락처",
     "号码",
     "番号",
     "전화",
@@ -58,8 +63,7 @@ _OTHER_WORDS = frozenset(
     account order invoice house street номерзаказа
     """.split()  # noqa: SIM905
 )
-_WORD = re.compile(r"[^\W\d_]+")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_DIGITS = re.compile(r"\d+")
 _LOOKS_LIKE_ONE = re.compile(r"\+?[\d ().-]{7,}")
 # Columns that are separated by none of the marks that a list may have.
 _APART = re.compile(rf".*\b{PHONE_COLUMN} *([^\w\s'\"]|  +|[\x1c-\x1f])")
@@ -133,7 +137,7 @@ def likely_phone_column(
 def _called_so(name: str) -> int:
     """2 of a name with the words alone, 1 of one with others or a mistake in it, 0 of another."""
     name = unicodedata.normalize("NFKC", name)
-    words = [word.casefold() for word in _WORD.findall(_CAMEL.sub(" ", name))]
+    words = [word for written in name_words(name) for word in _DIGITS.split(written) if word]
     if any(word in _OTHER_WORDS for word in words):
         return 0
     if any(part in name for part in _PARTS):

@@ -25,6 +25,7 @@ NAMES = (
         "Telefon-Nr",
         "Handynummer",
     ),
+    *("मोबाइल नंबर", "फोन", "رقم الموبايل", "Telefonní číslo", "Rufnr.", "Tél", "Fone", "联系方式", "연락처"),
     *("Contact No", "Phone no.", "Номер телефона", "Numero di telefono", "手机号码", "Mobile #"),
 )
 
