@@ -18,9 +18,12 @@ from typing import Any
 
 import pytest
 
+from dialer.capacity.gateway_pings import pings_up
 from local.stack import SHIPPER, Stack
 from settings import NodeSettings, nodes_from
 from tests.real.carrier import Carrier
+from tests.real.machine import ask
+from tests.waiting import wait_until
 
 URLS = "CARILLON_TEST_FREESWITCH_URLS"
 SIP_PORT = "CARILLON_TEST_SIP_PORT"
@@ -46,11 +49,18 @@ def nodes() -> tuple[NodeSettings, ...]:
 
 
 @pytest.fixture(scope="session")
-def carrier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrier]:
+def carrier(nodes: tuple[NodeSettings, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrier]:
     """The called party of all tests."""
     port = int(os.environ.get(SIP_PORT, "5190"))
     with Carrier(tmp_path_factory.mktemp("carrier"), port) as running:
+        # Their pings found nobody until now, and a gateway that is DOWN takes no call before the next.
+        wait_until(lambda: all(map(_reaches_carrier, nodes)), "an answered ping of each node")
         yield running
+
+
+def _reaches_carrier(node: NodeSettings) -> bool:
+    """Whether its gateway takes calls; one that sends no pings always does."""
+    return pings_up("".join(ask(node, "sofia status gateway carrier"))) is not False
 
 
 def real_stack(home: Path, more: Mapping[str, str] | None = None, **overrides: Any) -> Stack:
