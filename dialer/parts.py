@@ -33,6 +33,7 @@ from dialer.capacity.gateway_pings import GatewayPings
 from dialer.capacity.outcome_breaker import OutcomeBreaker
 from dialer.capacity.permits import Permits
 from dialer.capacity.second_leg_probes import SecondLegProbes
+from dialer.capacity.second_leg_refusals import SecondLegRefusals
 from dialer.clock_gap import ClockGap
 from dialer.control import Control
 from dialer.dispatch.claims import Statements, claim, claim_again, claim_pool
@@ -230,6 +231,10 @@ class Parts:
         self.second_leg_probes = SecondLegProbes(
             self.cluster, self.live_calls, self.gateway_breaker, self.outcome_breaker
         )
+        self.second_leg_refusals = SecondLegRefusals(
+            self.gateway_breaker,
+            lambda call: self.dispatch.board.second_way_of(call),  # noqa: PLW0108
+        )
         self.gateway_pings = GatewayPings(self.cluster, self.refreshes.everywhere, time.monotonic)
         self.agent_breaker = AgentBreaker(self.refreshes.everywhere)
         self.backpressure = BackPressure(
@@ -393,6 +398,7 @@ class Parts:
             self.agent_breaker,
             self.outcome_breaker,
             self.second_leg_probes,
+            self.second_leg_refusals,
             self.node_health,
         )
         self.following.followers = (self.permits, self.dispatch, self.hangup_markers, self.gateway_ends)

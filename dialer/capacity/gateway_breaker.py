@@ -206,6 +206,24 @@ class GatewayBreaker:
         """The second leg of a call that probed got through. Raises what a database that is away raises."""
         self._got_through(way, True)
 
+    def second_leg_refused(self, way: Way, reason: str) -> None:
+        """The gateway refused to reach an agent; whoever waited for him is charged with nothing. Raises what a
+        database that is away raises."""
+
+        def decide(gateway: Gateway, now: datetime) -> Gateway | None:
+            after, _ = refused(gateway, Refusals(way[1], 1, 1, (), now, reason), now)
+            return after if after != gateway else None
+
+        self._note()
+        self._fell_ill(way[0], self.change(way[0], decide), reason)
+
+    def second_leg_got_through(self, way: Way) -> None:
+        """An agent was reached by it, or somebody answered for him. Raises what a database that is away raises."""
+        if way[0] in self.degraded:
+            self._got_through(way, False)
+        else:
+            self._is_to_be_noted(way)
+
     def return_probe(self, gateway_id: str, prefix: str) -> None:
         """No call left with the probe that was taken: the next one need not wait for it. Never raises for a
         database that is away: the next probe is due in its time then."""

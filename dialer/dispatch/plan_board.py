@@ -95,7 +95,11 @@ class PlanBoard:
     def faulty_gateways(self) -> set[str]:
         """The gateways whose last calls were at fault, or that nobody responded by, or that are paused for it."""
         gateways = [gateway for plan in self.plans.values() for gateway in plan.gateways]
-        return {one.gateway_id for one in gateways if one.faults or one.faulty or one.paused}
+        found = {one.gateway_id for one in gateways if one.faults or one.faulty or one.paused}
+        second_legs = (plan.second_leg for plan in self.plans.values())
+        return found | {
+            one.gateway_id for one in second_legs if one is not None and (one.faulty or one.paused)
+        }
 
     def breakers(self) -> set[str]:
         """The breakers that hold calls of these campaigns."""
@@ -146,6 +150,15 @@ class PlanBoard:
         gateway = None if plan is None else plan.gateway(call.gateway_id)
         prefixes = () if gateway is None else gateway.prefixes
         return call.gateway_id, destination(call.phone_number, prefixes)
+
+    def second_way_of(self, call: LiveCall) -> tuple[str, str] | None:
+        """The gateway by which a call's agent is reached, and where he is; None where that is not known any more, or
+        is each contact's own."""
+        plan = self.plans.get(call.campaign_id)
+        second, number = (None, None) if plan is None else (plan.second_leg, plan.agents_number)
+        if second is None or number is None or second.gateway_id != call.second_leg_gateway_id:
+            return None
+        return second.gateway_id, destination(number, second.prefixes)
 
     def gateway_changed(self, gateway_id: str, **changes: Any) -> Collection[str]:
         """What is known of a gateway changed since it was read: heeded before the next call leaves. The campaigns

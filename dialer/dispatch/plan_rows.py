@@ -177,6 +177,7 @@ def _bridge(row: Mapping[str, Any], cps: int | None, faulty: Sequence[dict[str, 
         pauses=tuple(
             PrefixPause(one["prefix"], one["second_due"], one["second_at"]) for one in faulty if one["paused"]
         ),
+        faulty=bool(row["faults"] or faulty),
     )
 
 

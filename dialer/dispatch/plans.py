@@ -204,8 +204,13 @@ class Plan:
         second = self.second_leg
         if second is None:
             return []
-        number = agent_number(str(self.action.get("number")))
+        number = self.agents_number
         return second.shut if number is None else self.second_leg_holds(number)
+
+    @property
+    def agents_number(self) -> str | None:
+        """The number at which all reach its agent; None where there is none, or it is each contact's own."""
+        return agent_number(str(self.action.get("number")))
 
     @property
     def _second_leg_shut(self) -> HoldKind | None:

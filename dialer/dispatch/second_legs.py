@@ -26,7 +26,7 @@ class BridgeGateway:
     """A gateway that agents are reached by. `cps` is what second legs have of its calls a second; None is no bound.
 
     `prefixes` are of the numbers that it carries, none for all. `paused` to `pauses` are as of a gateway that calls
-    leave by, but that a probe is due for second legs a while later.
+    leave by, but that a probe is due for second legs a while later. `faulty`: its last calls were at fault.
     """
 
     gateway_id: str
@@ -39,6 +39,7 @@ class BridgeGateway:
     probe_at: str | None = None
     paused_alone: str | None = None
     pauses: tuple[PrefixPause, ...] = ()
+    faulty: bool = False
 
     @property
     def shut(self) -> list[Hold]:

@@ -11,6 +11,7 @@ ASKED = "tests/unit/dialer/test_second_leg_dispatch.py"
 BUILT = "tests/unit/dialer/test_originate_builder.py"
 HELD = "tests/unit/dialer/test_second_leg_holds.py"
 PROBES = "tests/unit/dialer/test_second_leg_probes.py"
+REFUSED = "tests/unit/dialer/test_second_leg_refusals.py"
 PAUSED = "tests/integration/dialer/test_paused_second_legs.py"
 DISPATCH = "tests/unit/dialer/test_dispatch.py"
 BOARD = "tests/unit/dialer/test_plan_board.py"
@@ -224,6 +225,26 @@ SECOND_LEGS = (
         "        if ended.second_leg is None and not ended.answered and",
         "        if ended.answered and",
         (f"{PROBES}::test_whom_nobody_answered_probes_nothing_and_the_next_call_may",),
+    ),
+    Mutation(
+        "a list abandoned one by one",
+        "a gateway refuses every agent, and everybody of a list answers, hears the message and is let go",
+        "dialer/capacity/second_leg_refusals.py",
+        "                if is_refusal(became, status):\n",
+        "                if False:\n",
+        (
+            f"{REFUSED}::test_what_a_gateway_says_for_itself_is_a_refusal_and_what_is_said_for_the_agent_is_not",
+        ),
+    ),
+    Mutation(
+        "a busy agent pauses his gateway",
+        "agents who are busy keep everybody's calls from a gateway that works",
+        "dialer/capacity/second_leg_refusals.py",
+        "        status in CARRIER_BUSY_STATUS\n",
+        "        True\n",
+        (
+            f"{REFUSED}::test_what_a_gateway_says_for_itself_is_a_refusal_and_what_is_said_for_the_agent_is_not",
+        ),
     ),
     Mutation(
         "a second leg that was refused got through",

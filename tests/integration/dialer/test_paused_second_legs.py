@@ -111,6 +111,23 @@ def is_quiet() -> bool:
     return bool(one("SELECT count(*) AS n FROM call WHERE state <> 'ended'")["n"] == 0)
 
 
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_gateway_that_refuses_every_agent_is_paused_before_the_list_is_abandoned(
+    world: World, desk: uuid.UUID, node: SimulatedNode, start: Callable[[], Dialer], status: int
+) -> None:
+    campaign_id = make_campaign(world, 60, max_concurrent_calls=3)
+    called(campaign_id, "07")
+    node.fault("gateway-refuses", gateway="desk", status=status)
+    start()
+    wait_until(lambda: says(campaign_id) == ("gateway_paused", True), "the campaign to wait")
+    wait_until(is_quiet, "the last calls to end")
+    assert one("SELECT paused_reason FROM gateway WHERE id = %s", desk)["paused_reason"].startswith(
+        str(status)
+    )
+    assert one("SELECT count(*) AS n FROM contact WHERE status = 'pending'")["n"] > 30
+    assert one("SELECT count(*) AS n FROM gateway WHERE paused_at IS NOT NULL")["n"] == 1
+
+
 def test_nobody_is_called_while_the_agents_gateway_is_paused_and_one_call_brings_it_back(
     world: World, desk: uuid.UUID, node: SimulatedNode, start: Callable[[], Dialer]
 ) -> None:
