@@ -9,8 +9,8 @@ import pytest
 from tests.mutations.run import processors, try_all
 from tests.mutations.table import MUTATIONS
 
-END_SECONDS = 3600
-"""Ends a hang: all of them take a quarter of an hour of one processor, and a run without an end its own bound."""
+END_SECONDS = 14_400
+"""Ends a hang: all of them take half an hour of two processors, and a run without an end its own bound."""
 
 
 @pytest.mark.full
