@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from web.ask import ask
 from web.blueprint import blp
+from web.pace_gaps import SAID_AGAIN, held_through
 from web.pace_plot import Minutes, drawn, rate_name
 from web.pages import page, shown
 from web.plots import image_response
@@ -26,7 +27,8 @@ MINUTES: Final = 3
 def pace(campaign_id: str) -> Response:
     """How fast it was dialled, and what held it back, second by second."""
     campaign = ask("GET", f"/campaigns/{quote(campaign_id, safe='')}")
-    minutes, found = _minutes(), _pacing(campaign_id)
+    minutes = _minutes()
+    found = _pacing(campaign, minutes)
     values = {
         "campaign": campaign,
         "minutes": minutes,
@@ -42,8 +44,9 @@ def pace(campaign_id: str) -> Response:
 @page()
 def pace_image(campaign_id: str) -> AnyResponse:
     """The plot of it."""
-    found = _pacing(campaign_id)
-    return image_response(drawn(found["pacing"], found["rates"], _minutes(), narrow="narrow" in request.args))
+    minutes = _minutes()
+    found = _pacing(ask("GET", f"/campaigns/{quote(campaign_id, safe='')}"), minutes)
+    return image_response(drawn(found["pacing"], found["rates"], minutes, narrow="narrow" in request.args))
 
 
 def _minutes() -> Minutes:
@@ -67,14 +70,18 @@ def _zone() -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def _pacing(campaign_id: str) -> dict[str, Any]:
-    minutes = _minutes()
-    query = {"from": rfc3339(minutes.start), "to": rfc3339(minutes.end)}
-    found: dict[str, Any] = ask("GET", f"/campaigns/{quote(campaign_id, safe='')}/pacing", query)
-    return found
+def _pacing(campaign: Mapping[str, Any], minutes: Minutes) -> Mapping[str, Any]:
+    """What the API tells of these minutes, with the seconds through which something held the campaign: what is
+    written before and after them says so."""
+    query = {"from": rfc3339(minutes.start - SAID_AGAIN), "to": rfc3339(minutes.end + SAID_AGAIN)}
+    found: dict[str, Any] = ask("GET", f"/campaigns/{quote(campaign['id'], safe='')}/pacing", query)
+    word = campaign["blocked_reason"] if campaign["status"] == "running" else None
+    steps = held_through(found["pacing"], word, datetime.now(UTC))
+    within = [step for step in steps if minutes.start <= moment(step["at"]) < minutes.end]
+    return found | {"pacing": within}
 
 
-def _reasons(steps: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
+def _reasons(steps: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
     """What held it back, and for how many seconds; the longest first."""
     seconds: dict[str, int] = {}
     for step in steps:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,10 @@ ELSEWHERE = {
     "/campaigns/{running}/contacts": ("20.000 people", "15:07 09:07 in America/New_York"),
 }
 """What stands on pages for who is in Berlin and reads German."""
+HELD_SECONDS = """
+    [...document.querySelectorAll("#plot .held")].map((line) =>
+        Math.round((line.x2.baseVal.value - line.x1.baseVal.value) / ((plot.viewBox.baseVal.width - 38) / 179)))"""
+"""How long each of the thick lines is, in the seconds of the plot."""
 RAN = """document.querySelector('img[src="x"], script:not([src]), [onfocus]') !== null"""
 
 
@@ -60,6 +64,7 @@ def main(arguments: list[str]) -> int:
         elif what == "elsewhere":
             _read_elsewhere(board, told)
             _asks_no_more(board, told)
+            _held_all_along(board, told)
         elif what == "hostile":
             _nothing_runs(board, [url + page for page in told])
         else:
@@ -97,6 +102,22 @@ def _asks_no_more(board: Board, ids: dict[str, Any]) -> None:
     with board.opened(WIDE) as (_, page):
         page.goto(f"{board.url}/campaigns/{ids['running']}/test-calls/{names['call_id'][0]}")
         expect(page.locator("#live-says")).to_have_text("over")
+
+
+def _held_all_along(board: Board, ids: dict[str, Any]) -> None:
+    """What held a campaign is drawn for as long as it did, though it is written once a minute."""
+    said = [(-120, "gateway_paused"), (-60, "gateway_paused"), (-50, None), (-40, "gateway_cps")]
+    steps = [{"at": (NOW + timedelta(seconds=second)).isoformat(), "offered": 0, "admitted": 0, "live_calls": 0,
+              "cap": cap} for second, cap in said]  # fmt: skip
+    with board.opened(WIDE) as (context, page):
+        page.clock.set_fixed_time(NOW)
+        context.add_init_script(STREAM % json.dumps(json.dumps(_snapshot(ids["running"]))))
+        context.route("**/pacing?*", lambda route: route.fulfill(json={"pacing": steps, "rates": []}))
+        page.goto(f"{board.url}/campaigns/{ids['running']}")
+        expect(page.locator("#plot .held")).to_have_count(2)
+        drawn = page.evaluate(HELD_SECONDS)
+        if drawn != [70, 40]:
+            board.faults.append(f"what held it for 70 s, and for 40 s until now, is drawn as {drawn} s")
 
 
 def _pictures(board: Board, ids: dict[str, str], folder: Path) -> None:

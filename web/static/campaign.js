@@ -9,6 +9,8 @@ const AGAIN_MS = 3000;
 // A part of the page is so much older than the answer that brings it, at most: what was heard since is maybe not in it.
 const PART_MS = 1500;
 const SPAN = 180;
+// A word that holds while nothing is asked for is written once a minute (web/pace_gaps.py).
+const SAID_AGAIN = 61;
 const ROWS = 15;
 const NEW_ROWS = 3;
 const page = document.getElementById("campaign");
@@ -17,7 +19,7 @@ const CAPS = JSON.parse(page.dataset.caps), RATES = JSON.parse(page.dataset.rate
 // A rate so many times as high as all else would leave no height to that: it is named above the plot.
 const FAR = 3;
 const LINE_PX = 14;
-const state = { words: JSON.parse(page.dataset.words), snapshot: null, fresh: new Map(), begun: new Map(), caps: new Map(), rates: [], headOld: false, callsOld: false, moved: 0, heard: 0, best: Infinity, behind: 0, stream: null, over: false };
+const state = { words: JSON.parse(page.dataset.words), snapshot: null, fresh: new Map(), begun: new Map(), caps: new Map(), said: { at: 0, cap: null }, rates: [], headOld: false, callsOld: false, moved: 0, heard: 0, best: Infinity, behind: 0, stream: null, over: false };
 
 function heard(at) {
   state.heard = Date.now();
@@ -154,6 +156,7 @@ function drawPlot() {
   const width = Math.max(280, plot.clientWidth), height = 180, left = 34, bottom = height - 24;
   const now = Math.floor((Date.now() - (Number.isFinite(state.best) ? state.best : 0)) / 1000) - 1;
   const seconds = Array.from({ length: SPAN }, (_, index) => now - SPAN + 1 + index);
+  heldStill(now);
   const rates = seconds.map((second) => state.begun.get(second) ?? 0);
   const heights = state.rates.map((rate) => rate.calls_per_second);
   const busiest = Math.max(4, ...rates, heights.length ? Math.min(...heights) : 0);
@@ -198,9 +201,17 @@ function drawPlot() {
   for (const second of state.caps.keys()) if (second < now - SPAN) state.caps.delete(second);
 }
 
+// What held it back in the last of these seconds, and does so still, holds it until now: where it was written it is not
+// written again for a while.
+function heldStill(now) {
+  const { at, cap } = state.said;
+  if (!cap || page.dataset.status !== "running" || page.dataset.reason !== cap || now - at > SAID_AGAIN) return;
+  for (let second = at + 1; second <= now; second++) if (!state.begun.get(second)) state.caps.set(second, cap);
+}
+
 // What the plot begins with, and afterwards what held the campaign back in each second.
 async function readPace() {
-  const from = new Date(Date.now() - SPAN * 1000).toISOString();
+  const from = new Date(Date.now() - (SPAN + SAID_AGAIN) * 1000).toISOString();
   try {
     const response = await fetch(`${page.dataset.pacing}?from=${encodeURIComponent(from)}`);
     if (!response.ok) return;
@@ -210,7 +221,10 @@ async function readPace() {
     for (const step of pacing) {
       const second = Math.floor(Date.parse(step.at) / 1000);
       state.begun.set(second, Math.max(step.admitted, state.begun.get(second) ?? 0));
+      const { at, cap } = state.said;
+      if (cap && second - at <= SAID_AGAIN) for (let held = at + 1; held < second; held++) state.caps.set(held, cap);
       if (step.cap) state.caps.set(second, step.cap);
+      if (second >= at) state.said = { at: second, cap: step.cap };
     }
     if (!document.getElementById("plot")) return;
     const held = state.caps.size ? " Where a line is broken and thick, that held it back." : "";

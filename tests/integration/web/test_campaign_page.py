@@ -191,6 +191,26 @@ def test_any_minute_s_pace_is_drawn_and_told(site: Site, at: str) -> None:
         assert image.headers["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'"
 
 
+def test_what_held_it_is_told_for_as_long_as_it_did(site: Site) -> None:
+    """Of a campaign that asks for nothing it is written when that begins, and once a minute."""
+    campaign_id, browser = site.in_state("running"), Browser(site, "read")
+    (asked,) = site.sql("SELECT date_trunc('minute', now()) - interval '1 hour' AS at")
+    at = asked["at"].isoformat()
+    site.sql(
+        "INSERT INTO campaign_pace (campaign_id, second, dialer_id, offered, admitted, live_calls, cap)"
+        " SELECT %s, %s + later * interval '1 second', 'd1', 0, 0, 0, cap"
+        " FROM (VALUES (-20, 'draining'), (40, 'draining'), (70, NULL), (90, 'no_node')) AS said (later, cap)",
+        campaign_id,
+        asked["at"],
+    )
+    said = browser.text(f"/campaigns/{campaign_id}/pace", at=at)
+    assert "Every node that is connected is being drained. 70 s" in said
+    # Until when that held it nobody wrote.
+    assert "No node is connected. 1 s" in said
+    image = browser.client.get(f"/campaigns/{campaign_id}/pace.svg", query_string={"at": at})
+    assert "held back by" in image.text
+
+
 def test_the_rates_that_hold_it_are_lines_of_its_plot_and_a_table_by_the_viewer_s_clocks(site: Site) -> None:
     campaign_id, browser = site.in_state("running"), Browser(site, "read")
     site.sql("INSERT INTO call_limits (tenant_id, calls_per_minute) VALUES ('demo', 480) ON CONFLICT (tenant_id)"
