@@ -92,7 +92,7 @@ CAPS: Final[Mapping[str, str]] = {
 RATES: Final[Mapping[str, str]] = {
     "node_cps": "the nodes’ pace",
     "gateway_cps": "the gateways’ pace",
-    "tenant_minute": "the tenant’s calls a minute",
+    "tenant_minute": "the tenant’s pace",
     "slow_start": "the slow beginning",
 }
 """A rate that calls are held to, as a plot names its line."""

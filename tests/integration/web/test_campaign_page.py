@@ -224,10 +224,10 @@ def test_the_rates_that_hold_it_are_lines_of_its_plot_and_a_table_by_the_viewer_
     try:
         path, zone = f"/campaigns/{campaign_id}/pace", {"zone": "Asia/Kathmandu"}
         said = browser.text(path, **zone)
-        assert "the gateways’ pace 5 the tenant’s calls a minute 8" in said
+        assert "the gateways’ pace 5 the tenant’s pace 8" in said
         assert "Asia/Kathmandu" in said
         image = browser.client.get(f"{path}.svg", query_string=zone).text
-        for name in ("the gateways’ pace: 5/s", "the tenant’s calls a minute: 8/s", "Asia/Kathmandu",
+        for name in ("the gateways’ pace: 5/s", "the tenant’s pace: 8/s", "Asia/Kathmandu",
                      "held back by the gateways’ pace"):  # fmt: skip
             assert name in image
         assert browser.client.get(f"{path}.svg", query_string={"zone": "../no/where"}).status_code == 200

@@ -49,7 +49,7 @@ def test_each_rate_is_a_line_at_its_own_height_whatever_was_reached(narrow: bool
     for name in (
         "the nodes’ pace: 20/s",
         "the gateways’ pace: 10/s",
-        "the tenant’s calls a minute: 1,000/s ↑",
+        "the tenant’s pace: 1,000/s ↑",
     ):
         assert name in image
 
