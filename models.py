@@ -139,7 +139,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 69
+SCHEMA_VERSION = 70
 """The last migration of this release: what its processes need the database to have."""
 
 TABLES: tuple[type[Table], ...] = (

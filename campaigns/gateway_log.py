@@ -22,6 +22,7 @@ ACTIONS: Final[Mapping[str, str]] = {
 """What each action means to who reads the log."""
 SETTINGS: Final = (
     "name",
+    "outbound_enabled",
     "cps",
     "channels",
     "prefixes",

@@ -16,7 +16,7 @@ from models import DialOrder, rows
 MINUTE = 60.0
 LEAVING = """
     SELECT other.id::text, other.cps, other.channels, other.prefixes, other.cost,
-        other.paused_at IS NOT NULL AS paused
+        other.paused_at IS NOT NULL OR NOT other.outbound_enabled AS paused
     FROM gateway AS own, LATERAL jsonb_array_elements_text(jsonb_build_array(own.id) || own.failover)
         WITH ORDINALITY AS named (id, place) JOIN gateway AS other ON other.id::text = named.id
     WHERE own.id = {own} AND other.deleted_at IS NULL ORDER BY named.place"""
@@ -26,7 +26,7 @@ _GATEWAYS = LEAVING.format(own="%s")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A gateway that its calls may leave by."""
+    """A gateway that its calls may leave by; `paused` also where it is switched off."""
 
     id: str
     cps: int | None

@@ -1,8 +1,9 @@
 """What keeps a call from leaving by a gateway now, and whether one may leave all the same to probe it. Pure.
 
-A pause is of the gateway, or of one destination of it; a breaker holds a gateway's destination or a caller id. Read
-with the plans once a second, and asked for each contact. Either may be of the gateway that calls leave by, or of the
-one by which their agent is reached (decision 0096).
+A pause is of the gateway, or of one destination of it; a breaker holds a gateway's destination or a caller id. A
+gateway that an operator switched off is held as a paused one that nothing probes (decision 0101). Read with the plans
+once a second, and asked for each contact. Either may be of the gateway that calls leave by, or of the one by which
+their agent is reached (decision 0096).
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Hold:
     """One reason why calls to one destination do not leave. `subject` is the id of the gateway that is paused, or of
     the breaker; `probe_at` is when the next call may probe it, in RFC 3339, and `probe_due` that it may now.
     `gateway_id` is the gateway of which a breaker holds the destination; empty for one that holds a caller id.
-    `second_leg`: it keeps the call's agent from being reached."""
+    `second_leg`: it keeps the call's agent from being reached. `off`: an operator switched the gateway off, which no
+    call probes."""
 
     kind: HoldKind
     subject: str
@@ -40,6 +42,7 @@ class Hold:
     probe_at: str | None = None
     gateway_id: str = ""
     second_leg: bool = False
+    off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,14 @@ class PrefixPause:
 
 
 class MayPause(Protocol):
-    """What of a gateway says whether it is paused, and for which of its destinations."""
+    """What of a gateway says whether it is switched off or paused, and for which of its destinations."""
 
     @property
     def gateway_id(self) -> str: ...
     @property
     def prefixes(self) -> Sequence[str]: ...
+    @property
+    def off(self) -> bool: ...
     @property
     def paused(self) -> bool: ...
     @property
@@ -71,7 +76,10 @@ class MayPause(Protocol):
 
 
 def pauses_of(gateway: MayPause, number: str, *, second_leg: bool = False) -> list[Hold]:
-    """What keeps a call to a number from leaving by a gateway; nothing where none is paused."""
+    """What keeps a call to a number from leaving by a gateway; nothing where it is on, and none is paused."""
+    if gateway.off:
+        where = destination(number, gateway.prefixes)
+        return [Hold(HoldKind.PAUSE, gateway.gateway_id, where, False, second_leg=second_leg, off=True)]
     if not gateway.paused and not gateway.pauses:
         return []
     where = destination(number, gateway.prefixes)

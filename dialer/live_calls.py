@@ -184,6 +184,8 @@ class LiveCall:
 
     def probes(self, hold: Hold) -> bool:
         """Whether it leaves in spite of this, to learn whether that still holds."""
+        if hold.off:
+            return False
         if hold.kind is HoldKind.BREAKER:
             ours = hold.subject in self.breakers
         else:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from peewee import (
     BigAutoField,
+    BooleanField,
     CompositeKey,
     DoubleField,
     IntegerField,
@@ -45,7 +46,8 @@ class Gateway(Table):
     given back what he was charged when that pauses it. To `silent_calls`, of as many numbers, nobody responded since
     `silent_since`.
     While it is paused, `probes` calls have tried whether it works again, and `probe_at` is when the next may;
-    `paused_alone` is the one destination that was refused, where it was one."""
+    `paused_alone` is the one destination that was refused, where it was one. Unless it is `outbound_enabled` nothing
+    leaves by it: the operator's key `switched_off_by` said so."""
 
     id = UUIDField(primary_key=True, default=new_id)
     name = TextField()
@@ -67,6 +69,9 @@ class Gateway(Table):
     paused_alone = TextField(null=True)
     probe_at = DateTimeTZField(null=True)
     probes = IntegerField(default=0)
+    outbound_enabled = BooleanField(default=True)
+    switched_off_at = DateTimeTZField(null=True)
+    switched_off_by = TextField(null=True)
     created_at = DateTimeTZField()
     deleted_at = DateTimeTZField(null=True)
 

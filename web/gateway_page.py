@@ -1,4 +1,4 @@
-"""One gateway: how many calls it may have, and what was done with it. The operator's."""
+"""One gateway: whether it is on, how many calls it may have, and what was done with it. The operator's."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ ACTIONS: Final[Mapping[str, str]] = {
 }
 """What somebody did, behind his name."""
 SETTINGS: Final[Mapping[str, str]] = {
+    "outbound_enabled": "its switch",
     "cps": "calls a second",
     "channels": "calls at once",
     "prefixes": "what its numbers start with",
@@ -61,11 +62,24 @@ def change_gateway(gateway_id: str) -> AnyResponse:
     return redirect(url_for("board.gateway", gateway_id=gateway_id, done="saved"), 303)
 
 
+@blp.post("/cluster/gateways/<gateway_id>/<any(on, off):switch>")
+@page("platform", limited=False)
+def switch_gateway(gateway_id: str, switch: str) -> AnyResponse:
+    """Let no call leave by it, or let calls leave again."""
+    try:
+        ask("PATCH", f"/gateways/{quote(gateway_id, safe='')}", body={"outbound_enabled": switch == "on"})
+    except Refused as error:
+        if error.status == 404:
+            raise
+        return _gateway(gateway_id, error.sentence, error.status)
+    return redirect(url_for("board.gateway", gateway_id=gateway_id), 303)
+
+
 def _gateway(gateway_id: str, fault: str | None = None, status: int = 200) -> Response:
     path, number = f"/gateways/{quote(gateway_id, safe='')}", page_number(request.args.get("page"))
     found = ask("GET", path)
     log = ask("GET", f"{path}/log", {"limit": PER_PAGE, "offset": number * PER_PAGE})
-    typed = {name: request.form.get(name, "") for name in CAPS} if fault is not None else found
+    typed = {name: request.form.get(name, found[name]) for name in CAPS}
     values = {
         "gateway": found,
         "typed": typed,
@@ -96,4 +110,6 @@ def _shown(name: str, value: object) -> str | Markup:
         return figure(len(value))
     if isinstance(value, list):
         return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return figure(value) if isinstance(value, int | float) else str(value)

@@ -33,7 +33,8 @@ HELP: Final[Mapping[str, str]] = {
     "node_refuses": "The operator has to look at the nodes.",
     "node_channels": "It goes on as calls end. More nodes would help.",
     "node_cps": "It goes on at that pace. More nodes would help.",
-    "gateway_paused": "A call tries the gateway again by itself; the operator can resume it sooner.",
+    "gateway_paused": "A call tries a paused gateway again by itself; the operator can resume it sooner, or switch"
+    " on one that is off.",
     "breaker": "Look at the list and at the caller id: numbers that do not exist, or calls that are taken for spam.",
     "gateway_channels": "It goes on as calls end. The carrier may allow more.",
     "gateway_cps": "It goes on at that pace. The carrier may allow more.",

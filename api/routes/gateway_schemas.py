@@ -22,6 +22,7 @@ SECOND_ID = "019ab0c4-3334-7aaa-8bbb-0123456789ab"
 EXAMPLE_BODY: dict[str, object] = {
     "name": "carrier",
     "dial_string": "sofia/gateway/carrier/{number}",
+    "outbound_enabled": True,
     "cps": 10,
     "channels": None,
     "prefixes": ["+1", "+44"],
@@ -33,6 +34,8 @@ EXAMPLE_BODY: dict[str, object] = {
 EXAMPLE: dict[str, object] = {
     "id": "019ab0c4-3333-7aaa-8bbb-0123456789ab",
     **EXAMPLE_BODY,
+    "switched_off_at": None,
+    "switched_off_by": None,
     "rate_now": 10,
     "paused_at": None,
     "paused_reason": None,
@@ -90,6 +93,7 @@ class GatewayValues(TypedDict, total=False):
 
     name: str
     dial_string: str
+    outbound_enabled: bool
     cps: int | None
     channels: int | None
     prefixes: list[str]
@@ -110,6 +114,13 @@ class GatewayBody(schemas.Schema):
         validate=[_check_dial_string],
         metadata={
             "description": "One leg: {number} stands for the called number, {digits} for it without its plus."
+        },
+    )
+    outbound_enabled = schemas.Boolean(
+        load_default=True,
+        metadata={
+            "description": "Whether calls may leave by it, the legs to agents included. While it is off campaigns"
+            " leave by the gateways that it fails over to, or wait (`blocked_reason` gateway_paused)."
         },
     )
     cps = schemas.Integer(
@@ -218,6 +229,18 @@ class GatewaySchema(schemas.Schema):
         required=True,
         allow_none=True,
         metadata={"description": "Null to a key that is not of role platform."},
+    )
+    outbound_enabled = schemas.Boolean(required=True)
+    switched_off_at = schemas.Time(
+        required=True, allow_none=True, metadata={"description": "While it is off: since when."}
+    )
+    switched_off_by = schemas.Text(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "While it is off: the name of the key that said so. Null to a key that is not of role"
+            " platform."
+        },
     )
     cps = schemas.Integer(required=True, allow_none=True)
     channels = schemas.Integer(required=True, allow_none=True)

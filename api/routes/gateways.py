@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from flask import Response
 
-from api import idempotency, notify
+from api import idempotency, notify, times
 from api.auth import current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import conflict
@@ -27,7 +27,7 @@ from api.routes.reduced_rates import rates_now
 from api.schemas import identifier, quoted
 from api.services import services
 from api.transactions import transaction
-from campaigns import gateway_counts, gateway_log, taken_away
+from campaigns import gateway_counts, gateway_log, older_dialers, taken_away
 from campaigns.gateway_counts import LastHour
 from campaigns.taken_away import Held
 from coordination.topics import Topic
@@ -67,9 +67,11 @@ PAUSED_PREFIXES = """
 FORGET_PREFIXES = "DELETE FROM gateway_prefix WHERE gateway_id = %s"
 
 
-OPERATORS_OWN = ("dial_string", "cost", "last_hour")
+OPERATORS_OWN = ("dial_string", "cost", "last_hour", "switched_off_by")
 """What a key that is not of role platform is not shown: a dial string may hold a password, and calls are those of all
 tenants."""
+KNOWN = 70
+"""A dialer that knows this migration sends nothing by a gateway that is switched off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def create_gateway(body: GatewayValues) -> Response:
     def work() -> object:
         _check_others(body, None)
         with unique(f"A gateway named {quoted(body['name'])} exists."):
-            gateway = insert(Gateway, **body)
+            gateway = insert(Gateway, **_switched(body, None))
         gateway_log.note(gateway.id, "created", current_caller().key_name)
         return GatewaySchema().dump(_told([gateway], Known({}, {}))[0])
 
@@ -159,6 +161,11 @@ def patch_gateway(body: GatewayValues, gateway_id: str) -> dict[str, object]:
 
     What is left out stays as it is. Calls that start from now on follow the change. Once another dial string, other
     prefixes or other gateways to fail over to are answered, no call leaves as before; calls in progress go on.
+
+    Once `outbound_enabled: false` is answered no call leaves by it, to an agent neither, and no probe; calls in
+    progress finish. Campaigns leave by the gateways that it fails over to; one that has none left, or whose agent is
+    reached by it, waits (`blocked_reason` is `gateway_paused`) until it is switched on. A pause is neither ended nor
+    tried meanwhile. It is 409 while a dialer of an older release runs.
     """
     held: Sequence[Held] = ()
     with transaction():
@@ -166,12 +173,12 @@ def patch_gateway(body: GatewayValues, gateway_id: str) -> dict[str, object]:
         gateway = get_or_404(Gateway, gateway_id, "Gateway", lock=True)
         before = gateway_log.settings_of(gateway)
         with unique(f"A gateway named {quoted(body.get('name'))} exists."):
-            gateway = update(gateway, body)
+            gateway = update(gateway, _switched(body, gateway))
         gateway_log.note_changes(gateway, before, current_caller().key_name)
         if "prefixes" in body:
             # What it told apart by the former ones is not told apart any more.
             rows(FORGET_PREFIXES, gateway.id)
-        if LEAVING & body.keys():
+        if LEAVING & body.keys() or body.get("outbound_enabled") is False:
             held = taken_away.from_gateway(gateway.id)
         known = _known(gateway)
     notify.wait_until_blocked(services(), held)
@@ -220,6 +227,22 @@ def delete_gateway(gateway_id: str) -> Response:
         gateway_log.note(gateway.id, "deleted", current_caller().key_name)
 
     return idempotency.deleted(work)
+
+
+def _switched(body: GatewayValues, before: Gateway | None) -> dict[str, object]:
+    """`body` as columns, with since when it is off and who said so. Raises ApiError 409 where some dialer would go on
+    by it."""
+    values: dict[str, object] = {**body}
+    if body.get("outbound_enabled") is False:
+        if older_dialers.may_run(KNOWN):
+            raise conflict(
+                "A dialer of an older release, which would go on by it, is still running.", "older_dialer"
+            )
+        if before is None or before.outbound_enabled:
+            values |= {"switched_off_at": times.utcnow(), "switched_off_by": current_caller().key_name}
+    elif "outbound_enabled" in body:
+        values |= {"switched_off_at": None, "switched_off_by": None}
+    return values
 
 
 def _check_others(body: GatewayValues, own: str | None) -> None:

@@ -30,7 +30,8 @@ SELECT id::text AS gateway_id, dial_string, coalesce(probe_at > now() + interval
 WHERE deleted_at IS NULL AND paused_at IS NOT NULL
 """
 _PROBE_NOW = """
-UPDATE gateway SET probe_at = now() WHERE id = %s AND paused_at IS NOT NULL AND probe_at > now() RETURNING name
+UPDATE gateway SET probe_at = now()
+WHERE id = %s AND outbound_enabled AND paused_at IS NOT NULL AND probe_at > now() RETURNING name
 """
 _STATUS: Final = re.compile(r"^(Status|PingFreq)\s+(\S+)", re.MULTILINE)
 

@@ -70,7 +70,7 @@ _OF_CALLERS = "id IN (SELECT gateway_id FROM phone_number WHERE deleted_at IS NU
 _GATEWAYS = f"""
 SELECT id::text AS gateway_id, dial_string, cps, channels, prefixes, cost, caller_id_header, caller_id_format,
     faults_in_row AS faults, paused_at IS NOT NULL AS paused, {_PROBES}, paused_alone, failover,
-    {_OF_CALLERS} AS callers
+    NOT outbound_enabled AS off, {_OF_CALLERS} AS callers
 FROM gateway WHERE deleted_at IS NULL
 """
 _OF_PREFIXES = (
@@ -178,6 +178,7 @@ def _bridge(row: Mapping[str, Any], cps: int | None, faulty: Sequence[dict[str, 
             PrefixPause(one["prefix"], one["second_due"], one["second_at"]) for one in faulty if one["paused"]
         ),
         faulty=bool(row["faults"] or faulty),
+        off=row["off"],
     )
 
 

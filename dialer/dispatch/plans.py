@@ -25,7 +25,7 @@ class GatewayPlan:
 
     `faults` are those in a row, and `faulty`: one of its destinations has some; a paused one may be probed with one
     call when `probe_due`, and by a call elsewhere than to `paused_alone` at once. `pauses` are the destinations for
-    which it is paused alone.
+    which it is paused alone. `off`: an operator switched it off, and nothing leaves by it until he switches it on.
     """
 
     gateway_id: str
@@ -43,11 +43,12 @@ class GatewayPlan:
     faulty: bool = False
     paused_alone: str | None = None
     pauses: tuple[PrefixPause, ...] = ()
+    off: bool = False
 
     @property
     def shut(self) -> bool:
         """Whether no call may leave by it, wherever to, not even a probe."""
-        return self.paused and not self.probe_due and self.paused_alone is None
+        return self.off or (self.paused and not self.probe_due and self.paused_alone is None)
 
     def destination(self, number: str) -> str:
         """Where a number is, as far as this gateway tells destinations apart."""
@@ -143,8 +144,9 @@ class Plan:
     @property
     def probe_at(self) -> str | None:
         """When the first of its gateways that are paused, or for a destination, may be probed."""
-        found = [one.probe_at for one in self.gateways if one.paused]
-        found += [pause.probe_at for one in self.gateways for pause in one.pauses]
+        on = [one for one in self.gateways if not one.off]
+        found = [one.probe_at for one in on if one.paused]
+        found += [pause.probe_at for one in on for pause in one.pauses]
         return min((at for at in found if at), default=None)
 
     @property
@@ -215,9 +217,9 @@ class Plan:
     @property
     def _second_leg_shut(self) -> HoldKind | None:
         """What keeps its agent from being reached even as a probe. Where calls leave by the same gateway, the first
-        one to leave is the probe."""
+        one to leave is the probe; none does by what is off."""
         second = self.second_leg
-        if second is None or self.gateway(second.gateway_id) is not None:
+        if second is None or (not second.off and self.gateway(second.gateway_id) is not None):
             return None
         return next((hold.kind for hold in self._agents_holds if not hold.probe_due), None)
 

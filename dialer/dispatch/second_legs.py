@@ -26,7 +26,8 @@ class BridgeGateway:
     """A gateway that agents are reached by. `cps` is what second legs have of its calls a second; None is no bound.
 
     `prefixes` are of the numbers that it carries, none for all. `paused` to `pauses` are as of a gateway that calls
-    leave by, but that a probe is due for second legs a while later. `faulty`: its last calls were at fault.
+    leave by, but that a probe is due for second legs a while later. `faulty`: its last calls were at fault. `off`: an
+    operator switched it off.
     """
 
     gateway_id: str
@@ -40,12 +41,15 @@ class BridgeGateway:
     paused_alone: str | None = None
     pauses: tuple[PrefixPause, ...] = ()
     faulty: bool = False
+    off: bool = False
 
     @property
     def shut(self) -> list[Hold]:
         """What keeps every agent from being reached by it, whatever his number, even as a probe. A call to another
         destination than it was paused for may probe it at once; of agents that nobody knows yet it is not looked for:
         that would be a claim of each contact, and there may be none."""
+        if self.off:
+            return [Hold(HoldKind.PAUSE, self.gateway_id, "", False, second_leg=True, off=True)]
         if not self.paused or self.probe_due:
             return []
         return [Hold(HoldKind.PAUSE, self.gateway_id, "", False, self.probe_at, second_leg=True)]

@@ -35,8 +35,17 @@ def grant(tenant: Tenant, *, given: bool) -> None:
     tenant.api.patch(f"/api/v1/tenants/{tenant.id}", {"dialplan_context": CONTEXT if given else None})
 
 
+def gateway(tenant: Tenant, *, given: bool) -> None:
+    tenant.api.patch(f"/api/v1/gateways/{tenant.gateway_id}", {"outbound_enabled": given})
+
+
 @pytest.mark.parametrize(
-    ("change", "reason"), [(caller_id, "caller_id"), pytest.param(grant, "agent", marks=pytest.mark.full)]
+    ("change", "reason"),
+    [
+        (caller_id, "caller_id"),
+        (gateway, "gateway_paused"),
+        pytest.param(grant, "agent", marks=pytest.mark.full),
+    ],
 )
 def test_no_call_starts_between_taking_away_and_giving_back(
     stack: Stack, change: Callable[..., Any], reason: str

@@ -20,6 +20,9 @@ from tests.mutations.mutation import (
     Mutation,
 )
 
+GATEWAYS = "tests/integration/api/test_phone_numbers_and_gateways.py"
+PINGS = "tests/integration/dialer/test_gateway_pings.py"
+SWITCHED = "tests/integration/dialer/test_gateway_switch.py"
 SOUNDS = "tests/unit/campaigns/test_agent_reports.py"
 TAKEN_AWAY = (
     Mutation(
@@ -60,6 +63,48 @@ TAKEN_AWAY = (
         (
             "tests/integration/api/test_taken_away.py::test_every_dialer_has_held_back_what_was_claimed_before",
         ),
+    ),
+    Mutation(
+        "a gateway is switched off without a hold",
+        "calls that were claimed before leave by a gateway after it was switched off",
+        "api/routes/gateways.py",
+        ' or body.get("outbound_enabled") is False:\n',
+        ":\n",
+        (
+            "tests/integration/api/test_taken_away.py::test_every_dialer_has_held_back_what_was_claimed_before",
+        ),
+    ),
+    Mutation(
+        "a gateway that is off is called by",
+        "calls leave by a gateway that the operator has switched off",
+        "dialer/holds.py",
+        "    if gateway.off:\n",
+        "    if False:\n",
+        (f"{SWITCHED}::test_calls_leave_by_the_gateways_that_it_fails_over_to",),
+    ),
+    Mutation(
+        "a probe leaves by a gateway that is off",
+        "a call that was to probe a paused gateway leaves by it after the operator has switched it off",
+        "dialer/live_calls.py",
+        "        if hold.off:\n            return False\n",
+        "",
+        (f"{SWITCHED}::test_a_call_that_was_to_probe_it_probes_nothing_that_is_off",),
+    ),
+    Mutation(
+        "a gateway that is off is probed for its pings",
+        "the pause of a gateway that is off is tried, and a call leaves by it once it is switched on",
+        "dialer/capacity/gateway_pings.py",
+        " AND outbound_enabled",
+        "",
+        (f"{PINGS}::test_of_one_that_is_off_no_probe_is_brought_forward",),
+    ),
+    Mutation(
+        "beside a dialer that knows no switch",
+        "a gateway is said to be off while a dialer of an older release goes on by it",
+        "api/routes/gateways.py",
+        "        if older_dialers.may_run(KNOWN):\n",
+        "        if False:\n",
+        (f"{GATEWAYS}::test_a_gateway_is_not_switched_off_beside_a_dialer_that_would_go_on_by_it",),
     ),
     Mutation(
         "settings of one process speak for all",

@@ -19,6 +19,22 @@ PINGS = "tests/integration/dialer/test_gateway_pings.py"
 
 SECOND_LEGS = (
     Mutation(
+        "an agent's gateway that is off is left to be probed",
+        "people answer whose agent is behind a gateway that the operator has switched off",
+        "dialer/dispatch/second_legs.py",
+        "        if self.off:\n",
+        "        if False:\n",
+        (f"{HELD}::test_nobody_is_called_whose_agents_gateway_is_off_and_nothing_probes_that",),
+    ),
+    Mutation(
+        "a gateway of both legs that is off is left to be probed",
+        "a campaign whose agent's gateway is off asks for one call after another that cannot leave",
+        "dialer/dispatch/plans.py",
+        "not second.off and ",
+        "",
+        (f"{HELD}::test_nobody_is_called_whose_agents_gateway_is_off_and_nothing_probes_that",),
+    ),
+    Mutation(
         "no channel for the second leg",
         "a call leaves whose agent's gateway has no channel free, and takes one more",
         "limits/acquire.lua",

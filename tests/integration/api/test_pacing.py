@@ -181,3 +181,9 @@ def test_the_rates_that_its_calls_are_held_to_are_told_beside_it(site: Site) -> 
     site.sql("UPDATE gateway SET paused_at = now(), probe_at = now() WHERE id = %s RETURNING id", own["id"])
     told = {rate["cap"]: rate["calls_per_second"] for rate in site.get(path).json["rates"]}
     assert told["gateway_cps"] == 8.0
+    site.sql(
+        "UPDATE gateway SET paused_at = NULL, probe_at = NULL, outbound_enabled = false WHERE id = %s RETURNING id",
+        own["id"],
+    )
+    told = {rate["cap"]: rate["calls_per_second"] for rate in site.get(path).json["rates"]}
+    assert told["gateway_cps"] == 8.0, "switched off as paused"

@@ -340,6 +340,60 @@ def test_what_was_done_with_a_gateway_is_told_with_who_did_it_and_what_was_befor
     assert last == {"action": "deleted", "by": "platform key"}
 
 
+def test_a_gateway_is_switched_off_and_on_and_says_since_when_and_by_whom(site: Site) -> None:
+    gateway_id = gateway(site)
+    path = f"/gateways/{gateway_id}"
+    site.sql(
+        "UPDATE gateway SET paused_at = now(), paused_reason = '403', probe_at = now(), probes = 3,"
+        " faults_in_row = 5 WHERE id = %s",
+        uuid.UUID(gateway_id),
+    )
+    before = ask(site, "GET", path).json
+    assert (before["outbound_enabled"], before["switched_off_at"], before["switched_off_by"]) == (
+        True,
+        None,
+        None,
+    )
+    off = ask(site, "PATCH", path, json={"outbound_enabled": False}).json
+    assert (off["outbound_enabled"], off["switched_off_by"]) == (False, "platform key")
+    assert ask(site, "PATCH", path, json={"outbound_enabled": False, "cps": 4}).json == off | {
+        "cps": 4,
+        "rate_now": 4,
+    }
+    hidden = ask(site, "GET", path, role="admin").json
+    assert (hidden["switched_off_at"], hidden["switched_off_by"]) == (off["switched_off_at"], None)
+    assert ask(site, "PATCH", path, json={"outbound_enabled": True, "cps": None}).json == before
+    (row,) = site.sql("SELECT probes, faults_in_row FROM gateway WHERE id = %s", uuid.UUID(gateway_id))
+    assert row == {"probes": 3, "faults_in_row": 5}
+    log = ask(site, "GET", f"{path}/log").json["gateway_log"]
+    assert [one["changes"].get("outbound_enabled") for one in log] == [
+        [False, True],
+        None,
+        [True, False],
+        None,
+    ]
+    second = ask(site, "POST", "/gateways", json=CARRIER | {"name": "second", "outbound_enabled": False})
+    assert second.json["switched_off_at"].endswith("Z")
+
+
+def test_a_gateway_is_not_switched_off_beside_a_dialer_that_would_go_on_by_it(site: Site) -> None:
+    gateway_id = gateway(site)
+    path = f"/gateways/{gateway_id}"
+    site.sql("INSERT INTO dialer (id, knows) VALUES ('d1', 69)")
+    for method, where, body in (
+        ("PATCH", path, {"outbound_enabled": False}),
+        ("POST", "/gateways", CARRIER | {"name": "second", "outbound_enabled": False}),
+    ):
+        refused = ask(site, method, where, json=body)
+        assert (refused.status_code, refused.text) == (
+            409,
+            "A dialer of an older release, which would go on by it, is still running.",
+        )
+    assert ask(site, "PATCH", path, json={"outbound_enabled": True, "cps": 4}).status_code == 200
+    site.sql("UPDATE dialer SET settled_at = now()")
+    assert ask(site, "PATCH", path, json={"outbound_enabled": False}).status_code == 200
+
+
 def test_an_operator_of_a_tenant_sees_gateways_without_what_is_the_platforms_own(site: Site) -> None:
     secret = "sofia/gateway/carrier/{number}"
     body = {"name": "carrier", "dial_string": secret, "cost": 0.5}

@@ -18,11 +18,13 @@ CHANGES: list[tuple[str, Mapping[str, Any]]] = [
     (f"/tenants/{TENANT}", {"dialplan_context": None}),
     ("/gateways/{gateway}", {"prefixes": ["+49"]}),
     ("/gateways/{gateway}", {"failover": []}),
+    ("/gateways/{gateway}", {"outbound_enabled": False}),
 ]
 HARMLESS: list[tuple[str, Mapping[str, Any]]] = [
     ("/phone-numbers/{number}", {"outbound_enabled": True}),
     (f"/tenants/{TENANT}", {"name": "another"}),
     ("/gateways/{gateway}", {"cps": 3}),
+    ("/gateways/{gateway}", {"outbound_enabled": True}),
 ]
 
 

@@ -64,3 +64,16 @@ def test_one_that_answers_no_nodes_pings_is_down_for_as_long_as_it_is_paused(wor
         rows("UPDATE gateway SET paused_at = NULL, probe_at = NULL")
     pings.round()
     assert not pings.is_down(gateway_id)
+
+
+def test_of_one_that_is_off_no_probe_is_brought_forward(world: World) -> None:
+    with db.connection_context():
+        rows("UPDATE gateway SET dial_string = 'sofia/gateway/carrier/{number}', paused_at = now(),"
+             " probe_at = now() + interval '30 minutes', outbound_enabled = false")  # fmt: skip
+    said, at = [DOWN], [0.0]
+    link = SimpleNamespace(name="fs1", api=lambda _line: said[0])
+    cluster = cast(Cluster, SimpleNamespace(connected=lambda: [link]))
+    pings = GatewayPings(cluster, lambda: None, lambda: at[0])
+    for said[0], at[0] in ((DOWN, 0.0), (UP, 1.0), (UP, 2.0 + STEADY_SECONDS)):
+        pings.round()
+    assert not due()

@@ -135,7 +135,9 @@ HELD = """
 INSERT INTO breaker (id, gateway_id, prefix, caller_id, probe_at)
 SELECT gen_random_uuid(), '', '', e164, now() + interval '1 h' FROM phone_number
 """
+OFF = "UPDATE gateway SET outbound_enabled = false"
 LET_GO = {
+    OFF: "UPDATE gateway SET outbound_enabled = true",
     PAUSED: "UPDATE gateway_prefix SET faults_in_row = 0, paused_at = NULL, probe_at = NULL",
     HELD: "UPDATE breaker SET released_at = now()",
 }
@@ -144,6 +146,7 @@ CHANGES = {
     "campaign that ends": "UPDATE campaign SET status = 'completed', completed_at = now(), end_reason = 'stopped'",
     "number": "UPDATE phone_number SET outbound_enabled = false",
     "gateway": "UPDATE gateway SET cps = 7",
+    "gateway that is off": OFF,
     "gateway in doubt": "UPDATE gateway SET faults_in_row = 2",
     "refused destination": (
         "INSERT INTO gateway_prefix (gateway_id, prefix, faults_in_row) SELECT id, '+1', 1 FROM gateway"
@@ -184,7 +187,7 @@ def test_a_probe_that_becomes_due_is_another_version(world: World, paused: str) 
     assert version["now"] != version["later"]
 
 
-@pytest.mark.parametrize("held", [PAUSED, HELD])
+@pytest.mark.parametrize("held", [PAUSED, HELD, OFF])
 def test_what_another_dialer_holds_and_lets_go_is_heeded_through_the_version_alone(
     world: World, held: str
 ) -> None:

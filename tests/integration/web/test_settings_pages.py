@@ -315,6 +315,26 @@ def test_the_calls_that_a_gateway_may_have_are_changed_and_the_change_is_told(si
     assert "sofia" not in said
 
 
+def test_a_gateway_is_switched_off_and_on_again_at_the_board(site: Site) -> None:
+    platform = Browser(site, "platform")
+    (gateway,) = [one for one in site.get("/gateways").json["gateways"] if one["name"] == "trunk"]
+    path = f"/cluster/gateways/{gateway['id']}"
+    assert "Switch off" in platform.text(path)
+    assert platform.post(f"{path}/off").status_code == 303
+    assert "Switch on" in platform.text(path)
+    assert "trunk off off since" in platform.text("/cluster")
+    assert "by platform key" in platform.text("/cluster")
+    assert platform.post(f"{path}/on").status_code == 303
+    said = platform.text(path)
+    assert "platform key changed it. its switch: off → on" in said
+    assert "trunk works" in platform.text("/cluster")
+    site.sql("INSERT INTO dialer (id, knows) VALUES ('d1', 69)")
+    refused = platform.post(f"{path}/off")
+    assert (refused.status_code, 'role="alert"' in refused.text) == (409, True)
+    assert Browser(site, "admin").post(f"{path}/off").status_code == 403
+    assert platform.post("/cluster/gateways/nothing/off").status_code == 404
+
+
 def test_without_redis_the_cluster_says_what_is_not_known_and_the_rest_stands(site: Site) -> None:
     settings = site.services.settings
     site.use(settings=replace(settings, nodes=NODES))

@@ -126,6 +126,20 @@ def test_by_one_gateway_for_both_legs_the_first_one_is_the_probe() -> None:
     assert (shut.sent, shut.words[-1]) == ([], "gateway_paused")
 
 
+@pytest.mark.parametrize("number", ["+14155550100", "{manager}"])
+@pytest.mark.parametrize("gateway_id", [DESK, GATEWAY])
+def test_nobody_is_called_whose_agents_gateway_is_off_and_nothing_probes_that(
+    number: str, gateway_id: str
+) -> None:
+    """Whoever's calls leave by it too: it is no probe."""
+    off = DUE | {"off": True, "paused_alone": "+44"}
+    plan = bridging(off, number=number, gateway_id=gateway_id)
+    world = running(plan)
+    assert (world.sent, world.probes, world.words[-1]) == ([], [], "gateway_paused")
+    assert plan.held_whole is HoldKind.PAUSE
+    assert plan.over_at(HoldKind.PAUSE) is None
+
+
 def test_a_call_that_waits_does_not_leave_once_its_agent_cannot_be_reached() -> None:
     world = World()
     world.run(bridging())
