@@ -120,6 +120,20 @@ def test_nobody_is_called_late(world: World, start: Callable[..., Dialer], node:
     assert read_ledger(node.ledger or "").dialled() == {}
 
 
+def test_a_call_waits_while_its_gateway_is_off(
+    world: World, start: Callable[..., Dialer], node: SimulatedNode
+) -> None:
+    sql("UPDATE gateway SET outbound_enabled = false")
+    call_id = take(world, "+14155561000")
+    dialer = start()
+    says = "SELECT 1 FROM campaign WHERE id = %s AND blocked_reason = 'gateway_paused'"
+    wait_until(lambda: sql(says, call_id), "the call to say why it waits")
+    assert (placed(world, call_id).waits, read_ledger(node.ledger or "").dialled()) == (True, {})
+    change(dialer, "UPDATE gateway SET outbound_enabled = true")
+    wait_until(lambda: is_over(call_id), "the end of the call")
+    assert read_ledger(node.ledger or "").dialled() == {"+14155561000": 1}
+
+
 def claimed(campaign_id: uuid.UUID) -> int:
     return len(claimed_calls(campaign_id))
 
