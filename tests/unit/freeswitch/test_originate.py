@@ -106,6 +106,8 @@ def test_a_hostile_value_arrives_unchanged(value: str) -> None:
 @given(anything)
 @example("x}sofia/gateway/carrier/15550001 &park() {y=z")
 @example("$\\{hostname}")
+@example("Doe, Ann,carillon_w=2")
+@example("O'Brien \\ a=b")
 def test_any_value_arrives_unchanged_or_is_refused(value: str) -> None:
     if refusal(value) is not None:
         with pytest.raises(CommandRefused):
