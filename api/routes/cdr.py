@@ -61,6 +61,7 @@ STORED_VARIABLES = frozenset(
         "last_bridge_proto_specific_hangup_cause",
         "originate_causes",
         "originate_disposition",
+        "originate_timeout",
         "bridge_uepoch",
         "conference_member_id",
         *(
