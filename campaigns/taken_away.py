@@ -1,7 +1,8 @@
 """Stops calls of running campaigns that lost what they leave by: the caller id, the gateway, or a grant of the
 tenant.
 
-Raises their generation in the transaction of the change. A dialer claims under the generation of the plan that it has
+Raises their generation in the transaction of the change; of a gateway, which no start of a campaign waits for, behind
+it, so that none is missed that began to run meanwhile. A dialer claims under the generation of the plan that it has
 read, so that none is claimed any more by a plan of before; what is claimed and not sent the caller holds back, as
 with a pause (`api.notify.wait_until_blocked`).
 """

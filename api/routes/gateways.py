@@ -178,9 +178,11 @@ def patch_gateway(body: GatewayValues, gateway_id: str) -> dict[str, object]:
         if "prefixes" in body:
             # What it told apart by the former ones is not told apart any more.
             rows(FORGET_PREFIXES, gateway.id)
-        if LEAVING & body.keys() or body.get("outbound_enabled") is False:
-            held = taken_away.from_gateway(gateway.id)
         known = _known(gateway)
+    if LEAVING & body.keys() or body.get("outbound_enabled") is False:
+        # Once it stands: whoever starts a campaign waits for no gateway, and was not seen before.
+        with transaction():
+            held = taken_away.from_gateway(gateway.id)
     notify.wait_until_blocked(services(), held)
     return _told([gateway], known)[0]
 

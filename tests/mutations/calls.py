@@ -20,6 +20,7 @@ from tests.mutations.mutation import (
     Mutation,
 )
 
+TAKEN = "tests/integration/api/test_taken_away.py"
 GATEWAYS = "tests/integration/api/test_phone_numbers_and_gateways.py"
 PINGS = "tests/integration/dialer/test_gateway_pings.py"
 SWITCHED = "tests/integration/dialer/test_gateway_switch.py"
@@ -73,6 +74,22 @@ TAKEN_AWAY = (
         (
             "tests/integration/api/test_taken_away.py::test_every_dialer_has_held_back_what_was_claimed_before",
         ),
+    ),
+    Mutation(
+        "who runs is asked before a gateway's change stands",
+        "calls of a campaign that was being started leave by a gateway after it was switched off",
+        "api/routes/gateways.py",
+        """        known = _known(gateway)
+    if LEAVING & body.keys() or body.get("outbound_enabled") is False:
+        # Once it stands: whoever starts a campaign waits for no gateway, and was not seen before.
+        with transaction():
+            held = taken_away.from_gateway(gateway.id)
+""",
+        """        known = _known(gateway)
+        if LEAVING & body.keys() or body.get("outbound_enabled") is False:
+            held = taken_away.from_gateway(gateway.id)
+""",
+        (f"{TAKEN}::test_a_gateways_change_stands_before_it_is_asked_who_runs",),
     ),
     Mutation(
         "a gateway that is off is called by",

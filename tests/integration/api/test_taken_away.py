@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import psycopg
 import pytest
 
+from campaigns import taken_away
+from campaigns.taken_away import Held
 from models import new_id
 from tests.integration.api.site import TENANT, Site, SomebodyLives
 
@@ -131,4 +135,29 @@ def test_a_gateway_that_calls_are_bridged_by_is_theirs_too(site: Site) -> None:
         site.request("PATCH", f"/gateways/{other}", json={"prefixes": ["+49"]}, role="platform").status_code
         == 200
     )
+    assert [payload["campaign_id"] for topic, payload in site.bus.messages if topic == "hold"] == [campaign]
+
+
+@pytest.mark.parametrize("body", [{"outbound_enabled": False}, {"prefixes": ["+49"]}])
+def test_a_gateways_change_stands_before_it_is_asked_who_runs(
+    site: Site, monkeypatch: pytest.MonkeyPatch, body: Mapping[str, Any]
+) -> None:
+    """A start that was under way waits for no gateway: its campaign would leave as before, and be held back by
+    nobody."""
+    campaign = site.in_state("running")
+    asked = taken_away.from_gateway
+    stood: list[object] = []
+    (name,) = body
+
+    def from_gateway(gateway_id: uuid.UUID) -> list[Held]:
+        with psycopg.connect(site.database_url) as other:
+            found = other.execute(
+                "SELECT to_jsonb(gateway) FROM gateway WHERE id = %s", [gateway_id]
+            ).fetchone()
+        stood.append(found[0][name] if found else None)
+        return asked(gateway_id)
+
+    monkeypatch.setattr(taken_away, "from_gateway", from_gateway)
+    patched(site, "/gateways/{gateway}", body)
+    assert stood == [body[name]]
     assert [payload["campaign_id"] for topic, payload in site.bus.messages if topic == "hold"] == [campaign]
