@@ -24,8 +24,7 @@ BLOCKED_WORDS: Mapping[str, str] = {
     "node_refuses": "Every node refuses its calls.",
     "node_channels": "Every node has as many calls as it may have.",
     "node_cps": "The nodes start as many calls per second as they may.",
-    "gateway_paused": "Its gateways, or that of its agent, refused call after call or fell silent, and are paused, or"
-    " an operator switched them off.",
+    "gateway_paused": "Its gateways, or that of its agent, are paused after faults or silence, or switched off.",
     "breaker": "Most of its calls, or calls like them, ended suspiciously: one a minute tries.",
     "gateway_channels": "Its gateways have as many calls as they may have.",
     "gateway_cps": "Its gateways start as many calls per second as they may.",

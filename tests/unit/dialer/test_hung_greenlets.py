@@ -11,6 +11,7 @@ from gevent.event import Event
 
 from dialer.hung_greenlets import HungGreenlets
 from dialer.tasks import Tasks, wait_for_work
+from tests.waiting import wait_until
 
 LOOKS = 3
 
@@ -54,18 +55,24 @@ def test_who_waits_for_work_may_do_so_for_ever() -> None:
 
 
 def test_who_waits_in_the_same_line_anew_each_time_moves() -> None:
-    answers = Event()
+    answers, asked = Event(), 0
 
     def ask() -> None:
         for _ in range(50):
             answers.wait(timeout=1e-9)
 
     def asks_by_a_function() -> None:
+        nonlocal asked
         while True:
             ask()
+            asked += 1
+
+    def wait_until_asked_anew() -> None:
+        before = asked
+        wait_until(lambda: asked > before)
 
     with running(asks_by_a_function) as greenlet:
-        assert not told_of(greenlet, 10 * LOOKS, lambda: gevent.sleep(0.001))
+        assert not told_of(greenlet, 10 * LOOKS, wait_until_asked_anew)
 
 
 def test_one_move_begins_it_all_anew() -> None:
