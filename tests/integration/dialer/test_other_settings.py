@@ -86,6 +86,7 @@ def test_a_dialer_knows_who_lives_before_it_calls_anybody(
     monkeypatch.setattr(Dispatch, "start", noted)
     start(CARILLON_SOUND_FOLDER="/srv/sounds")
     start(CARILLON_SOUND_FOLDER="/srv/other")
+    wait_until(lambda: len(known) == 2, "that both may call")
     assert known == [{"/srv/sounds"}, {"/srv/sounds", "/srv/other"}]
 
 
